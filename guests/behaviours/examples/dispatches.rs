@@ -1,0 +1,35 @@
+//! Does what the payload says in `do`, for mixed loads: `ok`, `permanent`, `transient`, `trap`, `loop`,
+//! `hoard`, `rate-limit` or `unauthorized`. From attempt `succeedOn` on, where that is given, it succeeds
+//! whatever `do` says. Success echoes.
+
+use std::{hint::black_box, time::Duration};
+
+use behaviours::{Object, echo};
+use warren_guest::{Failure, Message, Result, handler};
+
+fn dispatch(payload: Object, message: &Message) -> Result {
+    let succeed_on = payload.get("succeedOn").and_then(|attempt| attempt.as_u64());
+    let what = match payload.get("do").and_then(|what| what.as_str()) {
+        _ if succeed_on.is_some_and(|attempt| u64::from(message.attempt) >= attempt) => "ok",
+        what => what.unwrap_or("nothing"),
+    };
+    match what {
+        "ok" => echo(payload, message),
+        "permanent" => Err(Failure::permanent("told to fail permanently")),
+        "transient" => Err(Failure::transient("told to fail transiently")),
+        "rate-limit" => Err(Failure::rate_limited(Duration::from_millis(300), "told to be rate-limited")),
+        "unauthorized" => Err(Failure::unauthorized("told to be unauthorized")),
+        "trap" => panic!("told to trap"),
+        "loop" => loop {
+            black_box(());
+        },
+        "hoard" => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(black_box(vec![0xA5u8; 1 << 20]));
+            }
+        }
+        other => Err(Failure::permanent(format_args!("`do` is {other}, which is not a behaviour"))),
+    }
+}
+handler!(dispatch);

@@ -1,0 +1,48 @@
+//! The room that talks AMQP, and the only one that names lapin: connect, declare, consume, publish, settle.
+//!
+//! It decides nothing. An `Epoch` is one life of the two connections (one to consume, one to publish, because a broker
+//! that is short of memory stops reading from connections that publish). Everything handed out belongs to the epoch it
+//! came from: once that has failed, a delivery of it can no longer be settled, and the broker hands it over again.
+//! Every await on the broker has a timeout, and a timeout never leads to an ack.
+
+mod amqp;
+mod connection;
+mod consume;
+mod declare;
+mod publish;
+mod settle;
+
+use std::time::Duration;
+
+pub use connection::{Address, ConnectError, Connection};
+pub use consume::{Consumption, Delivery, Sink};
+pub use declare::{DeclareError, declare};
+pub use publish::{Publication, PublishError, Publisher, Unconfirmed, Verdict};
+pub use settle::{Settlement, StaleEpoch};
+
+/// How long the broker may take for one answer.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to confirm what was published. A quorum queue that has to elect a leader needs seconds.
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why an exchange with the broker failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The broker did not answer in time.
+    #[error("the broker did not answer `{0}` in time")]
+    Timeout(&'static str),
+    /// The broker cancelled the consumer: its queue was deleted, or lost its leader.
+    #[error("the broker cancelled the consumer")]
+    Cancelled,
+    /// The broker or the connection said no.
+    #[error(transparent)]
+    Amqp(#[from] lapin::Error),
+}
+
+/// Awaits an answer of the broker, for at most `REPLY_TIMEOUT`.
+async fn reply<T>(what: &'static str, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(REPLY_TIMEOUT, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Timeout(what)),
+    }
+}

@@ -1,0 +1,184 @@
+//! The commands: what they are called, what they say, and how they exit.
+
+mod check;
+mod publish;
+mod run;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::broker::Address;
+use crate::contract::Problems;
+use crate::load::{self, Loaded};
+use crate::sandbox::Cache;
+
+const DEFAULT_URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
+/// What is logged unless asked otherwise. lapin reports with a warning what comes back as an error to us.
+const DEFAULT_LOG: &str = "info,lapin=off,cranelift=warn,wasmtime=warn";
+
+/// Run RabbitMQ consumers as WebAssembly components under one contract file.
+///
+/// A handler (a .wasm component) says what a message means; the contract (a YAML file) says what happens to it:
+/// validation, retries with backoff, dead letters, acknowledgement.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// What to log, as TARGET=LEVEL pairs: `debug` shows every handled message, `guest=off` hides the handlers' own logs
+    #[arg(long, global = true, env = "WARREN_LOG", value_name = "FILTER", default_value = DEFAULT_LOG, hide_default_value = true)]
+    log: String,
+
+    /// How to write logs (to stderr)
+    #[arg(long, global = true, env = "WARREN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  warren check contract.yaml                      is it sound, and do the components fit? (needs no broker)
+  warren run contract.yaml                        declare the topology and consume, until Ctrl-C
+  warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
+
+Exit codes:
+  0 done   64 wrong usage   65 some messages were refused   69 no broker   70 our own fault   77 the broker refused us
+  78 something is wrong with the contract, a component, or what exists on the broker";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+    Publish(publish::Publish),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The contract, for every command.
+#[derive(Debug, Args)]
+struct ContractArgs {
+    /// The contract file
+    #[arg(value_name = "CONTRACT")]
+    path: PathBuf,
+}
+
+/// The broker, for commands that need one.
+#[derive(Debug, Args)]
+struct BrokerArgs {
+    /// Where the broker is: amqp[s]://user:password@host:port/vhost (the vhost `/` is written %2f)
+    #[arg(long, env = "WARREN_AMQP_URL", value_name = "URL", default_value = DEFAULT_URL, value_parser = Address::parse, hide_env_values = true)]
+    amqp_url: Address,
+}
+
+/// The compile cache, for commands that load components.
+#[derive(Debug, Args)]
+struct CacheArgs {
+    /// Folder for compiled components; it must be writable by you alone [default: ~/.cache/warren]
+    #[arg(long, env = "WARREN_CACHE_DIR", value_name = "FOLDER")]
+    cache_dir: Option<PathBuf>,
+
+    /// Compile anew, and keep nothing
+    #[arg(long, conflicts_with = "cache_dir")]
+    no_cache: bool,
+}
+
+/// How a command ended. One code for each kind of failure, after sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Done = 0,
+    /// The arguments were wrong.
+    Usage = 64,
+    /// Some of the input was refused.
+    Refused = 65,
+    /// There is no broker.
+    Unavailable = 69,
+    /// Something of ours broke.
+    Internal = 70,
+    /// The broker does not want us.
+    NoPermission = 77,
+    /// The contract, a component or the broker's topology is not as it has to be.
+    Contract = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Cli {
+    /// Reads the arguments. Help and version are printed, and so is what is wrong with the arguments.
+    pub fn read() -> Result<Self, Exit> {
+        Self::try_parse().map_err(|error| {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            drop(error.print());
+            exit
+        })
+    }
+
+    /// Sends logs to stderr.
+    pub fn start_logs(&self) {
+        let filter: Targets = self.log.parse().unwrap_or_else(|error| {
+            eprintln!("warning: `--log {}` is not a filter: {error}; using `{DEFAULT_LOG}`", self.log);
+            DEFAULT_LOG.parse().unwrap_or_default()
+        });
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let registry = tracing_subscriber::registry();
+        match self.log_format {
+            LogFormat::Text => {
+                let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+                registry.with(layer.with_target(false).with_filter(filter)).init();
+            }
+            LogFormat::Json => {
+                let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).json();
+                registry.with(layer.flatten_event(true).with_filter(filter)).init();
+            }
+        }
+    }
+
+    /// Carries out the command.
+    pub fn execute(self) -> anyhow::Result<Exit> {
+        match self.command {
+            Command::Run(run) => run.execute(),
+            Command::Check(check) => check.execute(),
+            Command::Publish(publish) => publish.execute(),
+        }
+    }
+}
+
+impl ContractArgs {
+    /// The contract; none if it is not sound, which has been printed.
+    fn load(&self) -> anyhow::Result<Option<Loaded>> {
+        Ok(load::contract(&self.path)?.inspect_err(|problems| print_problems(problems)).ok())
+    }
+}
+
+impl CacheArgs {
+    fn open(&self) -> anyhow::Result<Option<Cache>> {
+        if self.no_cache {
+            return Ok(None);
+        }
+        match &self.cache_dir {
+            Some(folder) => Ok(Some(Cache::open(folder.clone())?)),
+            // Nobody asked for it, so that it cannot be used is no reason not to run.
+            None => Ok(Cache::default_folder().and_then(|folder| {
+                Cache::open(folder).inspect_err(|error| tracing::warn!("no compile cache: {error:#}")).ok()
+            })),
+        }
+    }
+}
+
+fn print_problems(problems: &Problems) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    eprintln!("{}", problems.render(colour));
+}

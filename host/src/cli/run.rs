@@ -1,0 +1,96 @@
+//! `warren run`: two runtimes, the signals, and the host between them.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::load;
+use crate::run::{Host, RunError};
+
+use super::{BrokerArgs, CacheArgs, ContractArgs, Exit, print_problems};
+
+/// What a shell reports for a program that Ctrl-C has ended.
+const INTERRUPTED: i32 = 130;
+
+/// Declare the topology and consume until Ctrl-C or SIGTERM
+///
+/// A broker that is not there is waited for; one that goes away is connected to again, and nothing is lost. On Ctrl-C or
+/// SIGTERM no more messages are taken, those in flight are finished, the rest goes back to its queues, and the exit code
+/// is 0. A second signal ends the program at once, which loses nothing either.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+
+    /// How long to finish what is in flight when stopping, in seconds
+    #[arg(long, env = "WARREN_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    grace_seconds: u64,
+}
+
+impl Run {
+    pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        let Some(loaded) = self.contract.load()? else { return Ok(Exit::Contract) };
+        // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
+        let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
+        let handlers = match guests.block_on(load::handlers(&loaded, self.cache.open()?))? {
+            Ok(handlers) => handlers,
+            Err(problems) => {
+                print_problems(&problems);
+                return Ok(Exit::Contract);
+            }
+        };
+        let grace = Duration::from_secs(self.grace_seconds);
+        let host =
+            Host::new(&loaded.contract, handlers, self.broker.amqp_url, grace, guests.handle().clone());
+        let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
+        let ended = amqp.block_on(until_stopped(&host));
+        guests.shutdown_timeout(Duration::from_secs(1));
+        Ok(match ended? {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                eprintln!("error: {error}");
+                match error {
+                    RunError::Connect(_) => Exit::NoPermission,
+                    RunError::Declare(_) => Exit::Contract,
+                }
+            }
+        })
+    }
+}
+
+async fn until_stopped(host: &Host) -> anyhow::Result<Result<(), RunError>> {
+    let stop = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let running = host.run(stop.clone());
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            ended = &mut running => return Ok(ended),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.is_cancelled() {
+            leave_now();
+        }
+        stop.cancel();
+    }
+}
+
+#[expect(clippy::exit, reason = "asked for twice; the broker hands out again whatever was not settled")]
+fn leave_now() {
+    eprintln!("stopped at once; unfinished messages go back to their queues");
+    std::process::exit(INTERRUPTED);
+}
+
+/// A runtime for commands that only talk to the broker.
+pub(super) fn client_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}

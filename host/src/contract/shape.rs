@@ -1,0 +1,163 @@
+//! Holds a contract file against its own JSON Schema, which is made from the types of `raw.rs`.
+//!
+//! This finds every unknown key, missing key and wrong type at once, where serde would stop at the first.
+
+use std::sync::LazyLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{ValidationError, Validator};
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{Schema, generate::SchemaSettings};
+use serde_json::Value;
+
+use super::problem::Problem;
+use super::raw;
+use super::source::{Source, join};
+
+/// Reads the parsed text as a contract; or says everything that is wrong with its shape. Unknown keys alone do not
+/// keep the rest from being read, so that the problems of the rest are found in the same run.
+pub(super) fn read(source: &Source) -> (Option<raw::Contract>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut unknown = Vec::new();
+    let mut fatal = false;
+    for error in VALIDATOR.1.iter_errors(&source.root) {
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            for key in unexpected {
+                let pointer = join(error.instance_path().as_str(), key);
+                problems.push(unknown_key(&error, key, &pointer));
+                unknown.push(pointer);
+            }
+        } else {
+            fatal = true;
+            problems.push(wrong_value(&error));
+        }
+    }
+    if fatal {
+        return (None, problems);
+    }
+    let mut root = source.root.clone();
+    for pointer in unknown {
+        remove(&mut root, &pointer);
+    }
+    match serde_json::from_value(root) {
+        Ok(contract) => (Some(contract), problems),
+        Err(error) => {
+            problems.push(Problem::at("", format!("cannot be read: {error}")));
+            (None, problems)
+        }
+    }
+}
+
+/// The JSON Schema of contract files.
+pub fn schema() -> &'static Value {
+    &VALIDATOR.0
+}
+
+static VALIDATOR: LazyLock<(Value, Validator)> = LazyLock::new(|| {
+    let settings = SchemaSettings::draft2020_12().with_transform(Plain);
+    let schema = settings.into_generator().into_root_schema_for::<raw::Contract>().to_value();
+    let validator = jsonschema::validator_for(&schema).expect("the schema of our own types is valid");
+    (schema, validator)
+});
+
+/// Makes generated schemas give plain messages: an optional key may be left out but not be null, and the values of
+/// an enumeration are one list.
+#[derive(Clone)]
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Schema) {
+        if let Some(object) = schema.as_object_mut() {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get("anyOf") {
+                let others: Vec<Value> =
+                    choices.iter().filter(|choice| choice["type"] != "null").cloned().collect();
+                if let [Value::Object(only)] = others.as_slice() {
+                    let only = only.clone();
+                    object.remove("anyOf");
+                    object.extend(only);
+                }
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+        }
+        transform_subschemas(self, schema);
+    }
+}
+
+fn unknown_key(error: &ValidationError<'_>, key: &str, pointer: &str) -> Problem {
+    let known = error
+        .schema_path()
+        .as_str()
+        .rsplit_once('/')
+        .and_then(|(parent, _)| schema().pointer(parent))
+        .and_then(|object| object.get("properties"))
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().map(String::as_str).collect::<Vec<_>>())
+        .unwrap_or_default();
+    Problem::at(pointer, format!("unknown key `{key}`")).on_key().suggest(key, known)
+}
+
+fn wrong_value(error: &ValidationError<'_>) -> Problem {
+    let pointer = error.instance_path().as_str();
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let key = property.as_str().unwrap_or_default();
+            Problem::at(pointer, format!("the key `{key}` is missing")).on_key()
+        }
+        ValidationErrorKind::Type { kind } => {
+            let expected = match kind {
+                TypeKind::Single(kind) => kind.to_string(),
+                TypeKind::Multiple(kinds) => {
+                    kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+                }
+            };
+            Problem::at(pointer, format!("expected {}, found {}", noun(&expected), found(error.instance())))
+        }
+        ValidationErrorKind::Enum { options } => {
+            let written = error.instance().as_str().unwrap_or_default();
+            let options: Vec<&str> =
+                options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            Problem::at(pointer, format!("`{written}` is not known here")).suggest(written, options)
+        }
+        _ => Problem::at(pointer, error.to_string()),
+    }
+}
+
+fn noun(kind: &str) -> String {
+    match kind {
+        "object" => "a mapping".to_owned(),
+        "array" => "a list".to_owned(),
+        "string" => "a text".to_owned(),
+        "integer" => "a whole number".to_owned(),
+        "boolean" => "true or false".to_owned(),
+        other => format!("a {other}"),
+    }
+}
+
+fn found(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => format!("the number `{number}`"),
+        Value::String(text) if text.len() <= 40 => format!("the text `{text}`"),
+        Value::String(_) => "a text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+fn remove(root: &mut Value, pointer: &str) {
+    if let Some((parent, key)) = pointer.rsplit_once('/')
+        && let Some(Value::Object(map)) = root.pointer_mut(parent)
+    {
+        map.remove(&key.replace("~1", "/").replace("~0", "~"));
+    }
+}

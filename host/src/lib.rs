@@ -1,0 +1,29 @@
+//! Warren runs RabbitMQ consumers as WebAssembly components.
+//!
+//! A handler says what a message means; the contract file says what happens to it. The rooms, in reading order:
+//!
+//! - `contract`: text -> a checked contract, or every problem at once. Pure.
+//! - `topology`: contract -> exchanges, queues and bindings. Pure.
+//! - `policy`: outcome and attempt -> what becomes of a delivery. Pure.
+//! - `message`: a message, free of any library's types.
+//! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
+//! - `broker`: connect, declare, consume, publish, settle. The only room that names lapin.
+//! - `dispatch`: one delivery from arrival to settlement.
+//! - `load`: reads contract, schemas and components from disk.
+//! - `run`: the composition root: start-up, epochs, drain.
+//! - `cli`: the commands.
+//!
+//! Invariants: nothing is acked before what replaces it is confirmed and was not returned. A trap publishes nothing.
+//! An unknown outcome is never success. A host fault costs no attempt. A delivery is settled once, by value, in the
+//! epoch it came from. Every await on the broker has a timeout, and a timeout never leads to an ack.
+
+pub mod broker;
+pub mod cli;
+pub mod contract;
+pub mod dispatch;
+pub mod load;
+pub mod message;
+pub mod policy;
+pub mod run;
+pub mod sandbox;
+pub mod topology;

@@ -1,0 +1,113 @@
+//! Reads what a contract needs from disk: the contract itself, the schemas and the components it refers to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+
+use crate::contract::{Consumer, Contract, Problem, Problems};
+use crate::sandbox::{Cache, EngineOptions, Grants, Handler, Sandbox};
+
+/// The largest component, in bytes. Python's are 18 MB.
+const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A contract that was read from a file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The contract.
+    pub contract: Contract,
+    /// The folder that paths in it are relative to.
+    pub folder: PathBuf,
+}
+
+/// The handlers of a contract, by consumer, and the engine they live in.
+#[derive(Debug)]
+pub struct Handlers {
+    /// The engine; it has to outlive the calls.
+    pub sandbox: Sandbox,
+    /// Each consumer's handler.
+    pub by_consumer: BTreeMap<String, Handler>,
+}
+
+/// Reads and checks the contract at `path`, with the schemas it refers to.
+pub fn contract(path: &Path) -> anyhow::Result<Result<Loaded, Box<Problems>>> {
+    let text =
+        std::fs::read(path).with_context(|| format!("cannot read the contract `{}`", path.display()))?;
+    let text =
+        String::from_utf8(text).with_context(|| format!("the contract `{}` is not UTF-8", path.display()))?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
+    let contract = Contract::parse(&path.display().to_string(), &text, &read_file);
+    Ok(contract.map(|contract| Loaded { contract, folder: folder.clone() }))
+}
+
+/// Loads, checks and compiles the component of every consumer. All that is wrong with them is reported at once.
+pub async fn handlers(loaded: &Loaded, cache: Option<Cache>) -> anyhow::Result<Result<Handlers, Problems>> {
+    let contract = &loaded.contract;
+    let consumers = || contract.consumers.values();
+    let options = EngineOptions {
+        calls_max: consumers().map(|consumer| u32::from(consumer.handler.concurrency)).sum(),
+        memory_bytes_max: consumers()
+            .map(|consumer| consumer.handler.memory_bytes_max)
+            .max()
+            .unwrap_or_default(),
+    };
+    let sandbox = Sandbox::new(options, cache)?;
+    let mut by_consumer = BTreeMap::new();
+    let mut problems = Vec::new();
+    for consumer in consumers() {
+        match handler(loaded, &sandbox, consumer).await {
+            Ok(handler) => {
+                by_consumer.insert(consumer.name.clone(), handler);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(Ok(Handlers { sandbox, by_consumer }));
+    }
+    Ok(Err(contract.problems(problems)))
+}
+
+async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Result<Handler, Problem> {
+    let at = format!("/consumers/{}/handler/component", consumer.name);
+    let component = &consumer.handler.component;
+    let path = loaded.folder.join(component);
+    let bytes = read_component(&path).map_err(|error| {
+        Problem::at(&at, format!("the component `{}` cannot be read: {error}", path.display()))
+            .hint("build the handler first; the path is relative to the contract file")
+    })?;
+    let began = Instant::now();
+    let grants = grants(&loaded.contract, consumer);
+    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).map_err(|error| {
+        let problem = Problem::at(&at, format!("`{component}` cannot be this handler: {error}"));
+        match error.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    })?;
+    handler.try_start().await.map_err(|reason| {
+        Problem::at(&at, format!("`{component}` cannot be started: {reason}"))
+            .hint("the first instance is made before the first message, to see that it can be; `memoryMiB` and `deadlineMs` apply")
+    })?;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(consumer = consumer.name, component, took_ms, "handler is loaded");
+    Ok(handler)
+}
+
+fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {
+    let size = std::fs::metadata(path)?.len();
+    if size > COMPONENT_BYTES_MAX {
+        return Err(std::io::Error::other(format!("it is larger than {COMPONENT_BYTES_MAX} bytes")));
+    }
+    std::fs::read(path)
+}
+
+fn grants(contract: &Contract, consumer: &Consumer) -> Grants {
+    let granted = consumer.publishes.iter().filter_map(|name| contract.publishers.get_key_value(name));
+    Grants {
+        granted: granted.map(|(name, publisher)| (name.clone(), publisher.clone())).collect(),
+        known: contract.publishers.keys().cloned().collect(),
+    }
+}

@@ -1,0 +1,108 @@
+//! Makes the copy of a message that takes its place: in a wait queue for a later attempt, or as a dead letter.
+
+use std::time::Duration;
+
+use crate::message::{HeaderValue, Message};
+
+use super::history::{
+    self, FIRST_FAILURE, LAST_ERROR, NOT_BEFORE, ORIGINAL_EXCHANGE, ORIGINAL_EXPIRATION,
+    ORIGINAL_ROUTING_KEY, RETRY_COUNT,
+};
+use super::{Attempt, Outcome};
+
+/// The longest error text in a header, in bytes. All headers together have to fit into one AMQP frame of 128 KiB.
+const ERROR_BYTES_MAX: usize = 2_000;
+
+/// Who had the message, for the dead letter.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Name and version of the contract, as `name@version`.
+    pub contract: String,
+    /// The consumer.
+    pub consumer: String,
+    /// The queue.
+    pub queue: String,
+    /// SHA-256 of the component, in hex.
+    pub component: String,
+}
+
+/// The copy for the next attempt. `now_ms`: milliseconds since 1970.
+pub fn for_retry(
+    message: &Message,
+    outcome: &Outcome,
+    attempt: Attempt,
+    after: Duration,
+    now_ms: u64,
+) -> Message {
+    let mut copy = failed(message, outcome, now_ms);
+    copy.set_header(RETRY_COUNT, HeaderValue::I32(i32::try_from(attempt.number).unwrap_or(i32::MAX)));
+    copy.properties.expiration = Some(after.as_millis().to_string());
+    if let Outcome::Failed(super::Failure::RateLimited { retry_after, .. }) = outcome
+        && *retry_after > after
+    {
+        let due_ms = now_ms.saturating_add(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
+        copy.set_header(NOT_BEFORE, HeaderValue::I64(i64::try_from(due_ms).unwrap_or(i64::MAX)));
+    }
+    copy
+}
+
+/// The copy of a message that came back before it was due: as it is, for another wait.
+pub fn for_wait(message: &Message, after: Duration) -> Message {
+    let mut copy = stripped(message);
+    copy.properties.expiration = Some(after.as_millis().to_string());
+    copy
+}
+
+/// The dead letter. It explains itself: what happened last, how often it was tried, by whom, and where it came from.
+pub fn for_dead_letter(
+    message: &Message,
+    outcome: &Outcome,
+    attempt: Attempt,
+    holder: &Holder,
+    now_ms: u64,
+) -> Message {
+    let mut copy = failed(message, outcome, now_ms);
+    copy.set_header(RETRY_COUNT, HeaderValue::I32(i32::try_from(attempt.number - 1).unwrap_or(i32::MAX)));
+    copy.set_header("x-warren-class", HeaderValue::text(outcome.class()));
+    copy.set_header("x-warren-attempts", HeaderValue::I32(i32::try_from(attempt.number).unwrap_or(i32::MAX)));
+    copy.set_header("x-warren-dead-lettered-at", HeaderValue::I64(i64::try_from(now_ms).unwrap_or(i64::MAX)));
+    copy.set_header("x-warren-contract", HeaderValue::text(&holder.contract));
+    copy.set_header("x-warren-consumer", HeaderValue::text(&holder.consumer));
+    copy.set_header("x-warren-queue", HeaderValue::text(&holder.queue));
+    copy.set_header("x-warren-component", HeaderValue::text(&holder.component));
+    copy
+}
+
+fn failed(message: &Message, outcome: &Outcome, now_ms: u64) -> Message {
+    let mut copy = stripped(message);
+    copy.set_header(LAST_ERROR, HeaderValue::text(bounded(&outcome.reason())));
+    if copy.header(FIRST_FAILURE).is_none() {
+        copy.set_header(FIRST_FAILURE, HeaderValue::I64(i64::try_from(now_ms).unwrap_or(i64::MAX)));
+    }
+    copy
+}
+
+/// The message without what the broker added and would misread, and with where it came from.
+fn stripped(message: &Message) -> Message {
+    let mut copy = message.clone();
+    copy.headers.retain(|(name, _)| !history::is_brokers(name) && name != NOT_BEFORE);
+    let (exchange, routing_key) = history::origin(message);
+    copy.set_header(ORIGINAL_EXCHANGE, HeaderValue::text(exchange));
+    copy.set_header(ORIGINAL_ROUTING_KEY, HeaderValue::text(routing_key));
+    // In a wait queue or a dead-letter queue the publisher's expiration would throw the message away.
+    if let Some(expiration) = copy.properties.expiration.take()
+        && copy.header(RETRY_COUNT).is_none()
+    {
+        copy.set_header(ORIGINAL_EXPIRATION, HeaderValue::text(expiration));
+    }
+    // The broker refuses a user id that is not the publishing connection's own.
+    copy.properties.user_id = None;
+    copy
+}
+
+fn bounded(text: &str) -> String {
+    if text.len() <= ERROR_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(ERROR_BYTES_MAX)])
+}

@@ -1,0 +1,169 @@
+//! Decides what becomes of a delivery: (outcome, attempt, retry policy) -> disposition.
+//!
+//! Pure: no clock, no randomness, no IO, and no way to fail; time and jitter are arguments. `history` reads how often
+//! a message was tried, `copy` makes the message that is published in place of one that could not be handled.
+
+pub mod copy;
+pub mod history;
+
+use std::time::Duration;
+
+use crate::contract::Retry;
+
+/// What came of handing a message to its handler.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The handler returned ok, and what it wants published is in the outbox.
+    Handled,
+    /// The handler said why not.
+    Failed(Failure),
+    /// The handler broke the rules.
+    Faulted(Fault),
+    /// The message does not satisfy the contract; the handler was not asked.
+    Invalid(Vec<String>),
+    /// The message has been handed over suspiciously often without being settled; the handler was not asked.
+    Poison {
+        /// How often the broker handed it over before.
+        deliveries: u64,
+    },
+}
+
+/// Why the handler did not handle the message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// No retry can help.
+    Permanent(String),
+    /// A retry may help.
+    Transient(String),
+    /// A retry will help, but not sooner.
+    RateLimited {
+        /// Not sooner than this.
+        retry_after: Duration,
+        /// Why.
+        reason: String,
+    },
+    /// It was not allowed to.
+    Unauthorized(String),
+}
+
+/// How the guest broke the rules.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// It trapped; the text says how, and what it wrote to stderr.
+    Trap(String),
+    /// It was not done in time.
+    Deadline(Duration),
+    /// It wanted more memory than it may have.
+    Memory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+/// What the host does with a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Disposition {
+    /// Send the outbox, then acknowledge.
+    Ack,
+    /// Give it back to the queue at once, counted by the broker.
+    Requeue,
+    /// Publish a copy that comes back after a delay, then acknowledge.
+    Retry {
+        /// Which wait queue: its base delay, in milliseconds.
+        tier_ms: u64,
+        /// How long the copy stays there.
+        after: Duration,
+    },
+    /// Publish a copy with the reason to the dead-letter exchange, then acknowledge.
+    DeadLetter,
+}
+
+/// The attempt at hand and the last one allowed, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// This attempt.
+    pub number: u32,
+    /// The attempt after which a failure is final.
+    pub max: u32,
+}
+
+/// Decides. `jitter` is a random number from 0 up to 1.
+pub fn decide(outcome: &Outcome, attempt: Attempt, retry: &Retry, jitter: f64) -> Disposition {
+    let not_before = match outcome {
+        Outcome::Handled => return Disposition::Ack,
+        Outcome::Invalid(_) | Outcome::Poison { .. } => return Disposition::DeadLetter,
+        Outcome::Failed(Failure::Permanent(_) | Failure::Unauthorized(_)) => return Disposition::DeadLetter,
+        Outcome::Failed(Failure::RateLimited { retry_after, .. }) => *retry_after,
+        Outcome::Failed(Failure::Transient(_)) | Outcome::Faulted(_) => Duration::ZERO,
+    };
+    if attempt.number >= attempt.max {
+        return Disposition::DeadLetter;
+    }
+    match retry {
+        Retry::None => Disposition::DeadLetter,
+        Retry::QuorumNative { .. } => Disposition::Requeue,
+        Retry::TtlBackoff(backoff) => {
+            let base_ms = backoff.base_delay_ms(attempt.number - 1);
+            let jittered_ms =
+                if backoff.jitter { (base_ms as f64 * (0.5 + jitter)).round() as u64 } else { base_ms };
+            let after_ms = jittered_ms.max(u64::try_from(not_before.as_millis()).unwrap_or(u64::MAX)).max(1);
+            wait(backoff, base_ms, after_ms)
+        }
+    }
+}
+
+/// The wait queue that can hold a message for `after_ms`: the one of this retry, or the first that is long enough.
+/// Where none is, the longest one; the copy carries when it is due, and waits again if it comes back sooner.
+pub fn wait(backoff: &crate::contract::Backoff, base_ms: u64, after_ms: u64) -> Disposition {
+    let tiers = backoff.tiers_ms();
+    let fitting =
+        tiers.iter().copied().find(|tier| *tier >= base_ms && backoff.longest_ms(*tier) >= after_ms);
+    let tier_ms = fitting.or(tiers.last().copied()).unwrap_or(base_ms);
+    let after_ms = after_ms.min(backoff.longest_ms(tier_ms));
+    Disposition::Retry { tier_ms, after: Duration::from_millis(after_ms) }
+}
+
+impl Outcome {
+    /// The class of the outcome: one word for headers, logs and metrics.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Failed(Failure::Permanent(_)) => "permanent",
+            Self::Failed(Failure::Transient(_)) => "transient",
+            Self::Failed(Failure::RateLimited { .. }) => "rate-limited",
+            Self::Failed(Failure::Unauthorized(_)) => "unauthorized",
+            Self::Faulted(Fault::Trap(_)) => "trap",
+            Self::Faulted(Fault::Deadline(_)) => "deadline",
+            Self::Faulted(Fault::Memory { .. }) => "memory",
+            Self::Invalid(_) => "invalid",
+            Self::Poison { .. } => "poison",
+        }
+    }
+
+    /// Why the message was not handled, for the log and the dead letter.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Handled => String::new(),
+            Self::Failed(
+                Failure::Permanent(text) | Failure::Transient(text) | Failure::Unauthorized(text),
+            ) => text.clone(),
+            Self::Failed(Failure::RateLimited { retry_after, reason }) => {
+                format!("{reason} (asked to wait {} ms)", retry_after.as_millis())
+            }
+            Self::Faulted(Fault::Trap(text)) => text.clone(),
+            Self::Faulted(Fault::Deadline(deadline)) => {
+                format!("not done within its deadline of {} ms", deadline.as_millis())
+            }
+            Self::Faulted(Fault::Memory { limit }) => {
+                format!("asked for more memory than its limit of {} MiB", limit / (1024 * 1024))
+            }
+            Self::Invalid(reasons) => reasons.join("; "),
+            Self::Poison { deliveries } => {
+                format!("handed over {deliveries} times without being settled; it may be what stops the host")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

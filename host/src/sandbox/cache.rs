@@ -1,0 +1,122 @@
+//! Compiled components on disk, so that a restart does not compile.
+//!
+//! Compiled code is trusted code: wasmtime does not check what it loads. So only files that this module wrote are
+//! loaded, from a folder that nobody else may write to, and only if their checksum is right.
+
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::hex;
+
+const CHECKSUM_BYTES: usize = 32;
+
+/// A folder of compiled components.
+#[derive(Debug)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// Opens the cache in `folder`, which is made if it is missing and has to be ours alone.
+    pub fn open(folder: PathBuf) -> anyhow::Result<Self> {
+        make_private(&folder)
+            .with_context(|| format!("cannot use the cache folder `{}`", folder.display()))?;
+        Ok(Self { folder })
+    }
+
+    /// The folder that the user's environment asks for: `$XDG_CACHE_HOME/warren`, or `~/.cache/warren`.
+    pub fn default_folder() -> Option<PathBuf> {
+        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+        base.map(|base| base.join("warren"))
+    }
+
+    pub(super) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let path = self.path(engine, digest);
+        let bytes = std::fs::read(&path).ok()?;
+        let (checksum, code) = bytes.split_at_checked(CHECKSUM_BYTES)?;
+        if Sha256::digest(code).as_slice() != checksum {
+            tracing::warn!(path = %path.display(), "damaged file in the compile cache, compiling anew");
+            return None;
+        }
+        deserialize(engine, code).inspect_err(|error| tracing::debug!(%error, "stale compile cache")).ok()
+    }
+
+    /// Keeps a compiled component. That this fails costs time at the next start, nothing else.
+    pub(super) fn store(&self, engine: &Engine, digest: &str, component: &Component) {
+        let stored = component.serialize().map_err(anyhow::Error::from).and_then(|code| {
+            let mut file = tempfile_in(&self.folder)?;
+            file.1.write_all(&Sha256::digest(&code))?;
+            file.1.write_all(&code)?;
+            Ok(std::fs::rename(&file.0, self.path(engine, digest))?)
+        });
+        if let Err(error) = stored {
+            tracing::warn!(%error, folder = %self.folder.display(), "cannot keep the compiled component");
+        }
+    }
+
+    fn path(&self, engine: &Engine, digest: &str) -> PathBuf {
+        let mut hasher = Sha256Hasher(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let compatibility = hex(&hasher.0.finalize()[..8]);
+        self.folder.join(format!("{digest}-{compatibility}.cwasm"))
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the bytes are of a file that `store` wrote, by its checksum, in a folder of our own"
+)]
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: see the reason above; `make_private` keeps others from writing there.
+    unsafe { Component::deserialize(engine, code) }
+}
+
+fn tempfile_in(folder: &Path) -> anyhow::Result<(PathBuf, std::fs::File)> {
+    let path = folder.join(format!("{}.tmp", uuid::Uuid::new_v4()));
+    let file = std::fs::File::create_new(&path)?;
+    Ok((path, file))
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let found = std::fs::metadata(folder)?;
+    // A file of our own tells who we are, without asking the system in an unsafe way.
+    let (probe, file) = tempfile_in(folder)?;
+    let ours = file.metadata()?.uid();
+    std::fs::remove_file(probe)?;
+    if found.uid() != ours || found.mode() & 0o022 != 0 {
+        bail!(
+            "others may write to it (owner {}, mode {:o}); it must be yours alone",
+            found.uid(),
+            found.mode() & 0o777
+        );
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    Ok(std::fs::create_dir_all(folder)?)
+}
+
+/// The standard hasher's 64 bits may change from one Rust to the next.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}

@@ -1,0 +1,129 @@
+//! Says in an operator's words why a component cannot be a handler.
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+/// The interface that a handler exports.
+const EXPORT: &str = "warren:handler/consumer@0.1.0";
+/// The first bytes of every WebAssembly file, and what tells the two kinds apart.
+const MAGIC: &[u8] = b"\0asm";
+const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
+
+/// Why a component cannot be a handler.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ComponentError {
+    /// The file is not WebAssembly at all.
+    #[error("it is not a WebAssembly file")]
+    NotWasm,
+    /// It is a core module.
+    #[error("it is a core module, not a component")]
+    CoreModule,
+    /// It is not what the contract pins.
+    #[error("its sha256 is {found}, the contract wants {wanted}")]
+    Digest {
+        /// What the contract says.
+        wanted: String,
+        /// What the file has.
+        found: String,
+    },
+    /// It does not compile.
+    #[error("it does not compile: {reason}")]
+    Invalid {
+        /// What the compiler says.
+        reason: String,
+    },
+    /// It has another world.
+    #[error("it does not export `{EXPORT}`{}", exports(.found))]
+    WrongWorld {
+        /// What it exports.
+        found: Vec<String>,
+    },
+    /// It exports the interface with other types, or another version of it.
+    #[error("its `{EXPORT}` is not the one of this host: {reason}")]
+    WrongType {
+        /// Where they differ.
+        reason: String,
+    },
+    /// It imports what nothing grants.
+    #[error("it imports what it is not granted: {reason}")]
+    NotGranted {
+        /// Which import.
+        reason: String,
+    },
+    /// It cannot be instantiated.
+    #[error("it cannot be started: {reason}")]
+    NotStartable {
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl ComponentError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotWasm => Some("`component` names the .wasm file that the build of the handler makes"),
+            Self::CoreModule => Some(
+                "build for the target wasm32-wasip2, whose linker makes components; `wasm-tools component new` wraps a module",
+            ),
+            Self::Digest { .. } => Some("deploy the component that was pinned, or change `sha256`"),
+            Self::WrongWorld { .. } => Some(
+                "a handler targets the world `handler` of wit/handler.wit; in Rust, does the crate end with `warren_guest::handler!(..)`?",
+            ),
+            Self::WrongType { .. } => Some("build it against the wit/ of this host"),
+            Self::NotGranted { .. } => Some(
+                "a handler gets `warren:handler/publisher`, `warren:handler/logging` and an empty WASI 0.2 (`wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random`, `wasi:filesystem` with no folder, `wasi:sockets` with no network), and nothing else",
+            ),
+            Self::Invalid { .. } | Self::NotStartable { .. } => None,
+        }
+    }
+}
+
+fn exports(found: &[String]) -> String {
+    if found.is_empty() {
+        return "; it exports nothing".to_owned();
+    }
+    let names: Vec<String> = found.iter().map(|name| format!("`{name}`")).collect();
+    format!("; it exports {}", names.join(", "))
+}
+
+pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
+    let Some(version) = bytes.strip_prefix(MAGIC) else { return Err(ComponentError::NotWasm) };
+    if version.starts_with(&CORE_MODULE) {
+        return Err(ComponentError::CoreModule);
+    }
+    Ok(())
+}
+
+pub(super) fn world(component: &Component, engine: &Engine) -> Result<(), ComponentError> {
+    let exports = component.component_type();
+    let found: Vec<String> = exports.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let is_ours = |name: &String| name.starts_with("warren:handler/consumer@0.1.");
+    if found.iter().any(is_ours) {
+        return Ok(());
+    }
+    Err(ComponentError::WrongWorld { found })
+}
+
+/// Which import is missing, in one line.
+pub(super) fn unlinkable(component: &Component, engine: &Engine, error: &wasmtime::Error) -> ComponentError {
+    let known = ["warren:handler/publisher@", "warren:handler/logging@", "warren:handler/types@"];
+    let wasi = ["wasi:cli/", "wasi:clocks/", "wasi:io/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
+    let component = component.component_type();
+    let strange: Vec<String> = component
+        .imports(engine)
+        .map(|(name, item)| (name, item.ty))
+        .filter(|(name, _)| !known.iter().chain(&wasi).any(|prefix| name.starts_with(prefix)))
+        .map(|(name, item)| match item {
+            ComponentItem::ComponentFunc(_) => format!("the function `{name}`"),
+            _ => format!("`{name}`"),
+        })
+        .collect();
+    let reason = if strange.is_empty() { format!("{error:#}") } else { strange.join(", ") };
+    ComponentError::NotGranted { reason }
+}
+
+pub(super) fn wrong_type(error: &wasmtime::Error) -> ComponentError {
+    ComponentError::WrongType { reason: format!("{error:#}") }
+}
