@@ -1,5 +1,7 @@
 //! Refuses contracts that would lose messages by their shape: nowhere to go, or nowhere to fail to.
 
+use std::collections::BTreeMap;
+
 use super::problem::Problem;
 use super::raw::{self, OnPoison};
 use super::routing::reaches;
@@ -11,6 +13,7 @@ pub(super) fn check(contract: &Contract, raw: &raw::Contract, problems: &mut Vec
     unroutable_publishers(contract, raw, problems);
     dead_letters(contract, raw, problems);
     unreachable_consumers(contract, problems);
+    shared_queues(contract, problems);
 }
 
 /// A message that no queue takes is gone, or with `mandatory` comes back and can never be sent.
@@ -151,5 +154,22 @@ fn unreachable_consumers(contract: &Contract, problems: &mut Vec<Problem>) {
             .because(format!("nothing is bound to its queue `{}`", consumer.queue))
             .hint("let it name an `event` or a `command`, or add the queue to `bindings`"),
         );
+    }
+}
+
+/// Consumers of one queue would each get some of its messages, as chance has it.
+fn shared_queues(contract: &Contract, problems: &mut Vec<Problem>) {
+    let mut owners = BTreeMap::new();
+    for consumer in contract.consumers.values() {
+        if let Some(owner) = owners.insert(&consumer.queue, &consumer.name) {
+            problems.push(
+                Problem::at(
+                    format!("{}/queue", join("/consumers", &consumer.name)),
+                    format!("`{}` is also consumed by `{owner}`", consumer.queue),
+                )
+                .because("each message would go to one of the two, as chance has it")
+                .hint("give each consumer a queue of its own; more `concurrency`, or more hosts, share the work of one"),
+            );
+        }
     }
 }

@@ -119,7 +119,10 @@ fn wrong_value(error: &ValidationError<'_>) -> Problem {
                     kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
                 }
             };
-            Problem::at(pointer, format!("expected {}, found {}", noun(&expected), found(error.instance())))
+            let says = format!("expected {}, found {}", noun(&expected), found(error.instance()));
+            let problem = Problem::at(pointer, says);
+            let unquoted = error.instance().is_number() || error.instance().is_boolean();
+            if expected == "string" && unquoted { problem.hint("put it in quotes") } else { problem }
         }
         ValidationErrorKind::Enum { options } => {
             let written = error.instance().as_str().unwrap_or_default();

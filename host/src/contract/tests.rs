@@ -1,1 +1,79 @@
-//! What is refused, and how it is said.
+//! What is accepted, and what is refused and how that is said: the files of `tests/contracts`, with goldens beside
+//! them. `BLESS=1` writes the goldens anew.
+
+use std::path::{Path, PathBuf};
+
+use super::Contract;
+use crate::topology;
+
+fn corpus(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/contracts").join(kind)
+}
+
+fn files(kind: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(corpus(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn parse(path: &Path) -> Result<Contract, String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = path.parent().unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
+    Contract::parse(name, &text, &read_file).map_err(|problems| problems.render(false))
+}
+
+/// Compares with the golden file, or writes it.
+fn golden(path: &Path, found: &str, differences: &mut Vec<String>) {
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, found).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    if expected != found {
+        differences.push(format!("{}\n--- expected\n{expected}\n--- found\n{found}", path.display()));
+    }
+}
+
+#[test]
+fn every_mistake_is_explained() {
+    let mut differences = Vec::new();
+    for path in files("invalid") {
+        match parse(&path) {
+            Ok(_) => differences.push(format!("{} was accepted", path.display())),
+            Err(said) => golden(&path.with_extension("err"), &(said + "\n"), &mut differences),
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+#[test]
+fn sound_contracts_give_their_topology() {
+    let mut differences = Vec::new();
+    for path in files("valid") {
+        match parse(&path) {
+            Ok(contract) => {
+                let topology = format!("{:#?}\n", topology::derive(&contract));
+                golden(&path.with_extension("topology"), &topology, &mut differences);
+            }
+            Err(said) => differences.push(format!("{} was refused:\n{said}", path.display())),
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+#[test]
+fn the_schema_of_contracts_is_a_schema() {
+    assert!(jsonschema::meta::is_valid(super::schema()));
+}
+
+#[test]
+fn json_is_read_as_well() {
+    let text = r#"{ "contract": "c", "exchanges": { "a": { "typ": "topic" } } }"#;
+    let refused = Contract::parse("c.json", text, &|_| unreachable!()).unwrap_err();
+    assert_eq!(refused.list()[0].pointer, "/exchanges/a/typ");
+}
