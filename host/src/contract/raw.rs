@@ -149,7 +149,7 @@ pub(super) enum OnPoison {
 }
 
 /// How failures that may pass are retried.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Retry {
     /// `ttl-backoff` (if not said), `quorum-native` or `none`.
@@ -169,19 +169,6 @@ pub(super) struct Retry {
     pub(super) backoff_multiplier: Option<f64>,
     /// Whether delays vary between 0.5 and 1.5 times their base; yes if not said.
     pub(super) jitter: Option<bool>,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            mode: RetryMode::default(),
-            max_retries: None,
-            initial_delay_ms: None,
-            max_delay_ms: None,
-            backoff_multiplier: None,
-            jitter: None,
-        }
-    }
 }
 
 /// How a message comes back for its next attempt.

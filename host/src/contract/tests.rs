@@ -20,11 +20,11 @@ fn files(kind: &str) -> Vec<PathBuf> {
 }
 
 fn parse(path: &Path) -> Result<Contract, String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let folder = path.parent().unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap();
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
-    Contract::parse(name, &text, &read_file).map_err(|problems| problems.render(false))
+    Contract::parse(&name, &text, &read_file).map_err(|problems| problems.render(false))
 }
 
 /// Compares with the golden file, or writes it.

@@ -1,0 +1,72 @@
+# The two commands of the README, and the pieces they are made of. Everything runs on a fresh machine with a Rust
+# toolchain, make and git: `setup` gets the rest, and says what it does.
+#
+#   make demo            the order system on a real RabbitMQ: 1,000 orders, every one accounted for
+#   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
+#   make test            all tests: unit, and the real binary against a real RabbitMQ
+#   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
+#   make ci              what CI runs: formatting, lints, all tests
+#   make stop            stop the project's own RabbitMQ
+
+SHELL := /bin/bash
+ORDERS ?= 1000
+KILLS ?= 0
+BROKER ?= 3
+
+BEHAVIOURS := target/behaviours
+HANDLERS := examples/orders/handlers
+# The project's own broker, unless WARREN_AMQP_URL names another one.
+BROKER_ENV := source scripts/use-broker $(BROKER)
+
+.PHONY: help setup build handlers behaviours broker demo test unit integration lint ci stop clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+setup:
+	@scripts/setup $(if $(filter 4,$(BROKER)),--broker-4)
+
+build: setup
+	@echo "== building the host (the first time takes minutes)"
+	@cargo build --release --workspace
+
+handlers: setup
+	@echo "== building the example's handlers"
+	@scripts/build-handlers --out $(HANDLERS) $(HANDLERS)
+
+behaviours: setup
+	@echo "== building the test guests"
+	@scripts/build-handlers --examples --out $(BEHAVIOURS) guests/behaviours
+
+broker: setup
+	@$(BROKER_ENV)
+
+demo: build handlers broker
+	@$(BROKER_ENV) && target/release/orders-demo --orders $(ORDERS) --kills $(KILLS)
+
+test: unit integration
+
+unit: build
+	@echo "== unit tests"
+	@cargo test --release --workspace --lib --bins
+	@cargo test --manifest-path guests/Cargo.toml --target-dir target/guests-native -p warren-guest
+
+integration: build handlers behaviours broker
+	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
+	@$(BROKER_ENV) && cargo test --release -p warren --test integration
+
+lint:
+	@echo "== formatting and lints"
+	@cargo fmt --all -- --check
+	@cargo fmt --manifest-path guests/Cargo.toml --all -- --check
+	@cargo fmt --manifest-path $(HANDLERS)/Cargo.toml --all -- --check
+	@cargo clippy --release --workspace --all-targets -- -D warnings
+
+ci: lint test
+
+stop:
+	@scripts/broker stop
+
+clean: stop
+	@scripts/broker wipe
+	@cargo clean
