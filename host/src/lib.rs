@@ -26,4 +26,6 @@ pub mod message;
 pub mod policy;
 pub mod run;
 pub mod sandbox;
+#[cfg(test)]
+mod tidy;
 pub mod topology;

@@ -72,7 +72,7 @@ impl Sandbox {
             return Err(ComponentError::Digest { wanted: wanted.clone(), found: digest });
         }
         inspect::binary(bytes)?;
-        let component = self.compile(bytes, &digest)?;
+        let component = self.compile(consumer, bytes, &digest)?;
         inspect::world(&component, &self.engine)?;
         let pre = self
             .linker
@@ -90,10 +90,11 @@ impl Sandbox {
         })
     }
 
-    fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, ComponentError> {
+    fn compile(&self, consumer: &str, bytes: &[u8], digest: &str) -> Result<Component, ComponentError> {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
             return Ok(component);
         }
+        tracing::info!(consumer, kilobytes = bytes.len() / 1024, "compiling the handler");
         let compiled = Component::new(&self.engine, bytes)
             .map_err(|error| ComponentError::Invalid { reason: format!("{error:#}") })?;
         if let Some(cache) = &self.cache {
