@@ -22,7 +22,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let Some(loaded) = self.contract.load()? else { return Ok(Exit::Contract) };
+        let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handlers = match runtime.block_on(load::handlers(&loaded, self.cache.open()?))? {
             Ok(handlers) => handlers,

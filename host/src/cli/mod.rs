@@ -42,13 +42,18 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Start here:
-  warren check contract.yaml                      is it sound, and do the components fit? (needs no broker)
-  warren run contract.yaml                        declare the topology and consume, until Ctrl-C
+  warren check contract.yaml    is it sound, and do the components fit? No broker needed
+  warren run contract.yaml      declare the topology and consume, until Ctrl-C
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
 
 Exit codes:
-  0 done   64 wrong usage   65 some messages were refused   69 no broker   70 our own fault   77 the broker refused us
-  78 something is wrong with the contract, a component, or what exists on the broker";
+   0  done
+  64  wrong usage
+  65  some messages were refused
+  69  no broker
+  70  our own fault
+  77  the broker refused us
+  78  something is wrong with the contract, a component, or what exists on the broker";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -158,8 +163,14 @@ impl Cli {
 
 impl ContractArgs {
     /// The contract; none if it is not sound, which has been printed.
-    fn load(&self) -> anyhow::Result<Option<Loaded>> {
-        Ok(load::contract(&self.path)?.inspect_err(|problems| print_problems(problems)).ok())
+    fn load(&self) -> Option<Loaded> {
+        match load::contract(&self.path) {
+            Ok(read) => read.inspect_err(|problems| print_problems(problems)).ok(),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                None
+            }
+        }
     }
 }
 

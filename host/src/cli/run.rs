@@ -36,7 +36,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let Some(loaded) = self.contract.load()? else { return Ok(Exit::Contract) };
+        let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
         let handlers = match guests.block_on(load::handlers(&loaded, self.cache.open()?))? {

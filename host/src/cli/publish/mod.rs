@@ -108,7 +108,7 @@ Examples:
 
 impl Publish {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let Some(loaded) = self.contract.load()? else { return Ok(Exit::Contract) };
+        let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let Some(publisher) = loaded.contract.publishers.get(&self.publisher).cloned() else {
             eprintln!("error: {}", no_publisher(&loaded.contract, &self.publisher));
             return Ok(Exit::Usage);

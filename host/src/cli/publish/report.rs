@@ -92,13 +92,14 @@ impl Report {
     /// Prints the count. Returns how many were refused.
     pub(super) fn finish(self, interrupted: bool) -> u64 {
         self.bar.finish_and_clear();
-        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
-        let rate = self.confirmed as f64 / seconds;
+        let seconds = self.began.elapsed().as_secs_f64();
+        let rate = if seconds < 1.0 {
+            String::new()
+        } else {
+            format!(" ({:.0}/s)", self.confirmed as f64 / seconds)
+        };
         let stopped = if interrupted { "stopped; " } else { "" };
-        println!(
-            "{stopped}{} confirmed, {} refused, in {seconds:.1} s ({rate:.0}/s)",
-            self.confirmed, self.refused
-        );
+        println!("{stopped}{} confirmed, {} refused, in {seconds:.1} s{rate}", self.confirmed, self.refused);
         let mut reasons: Vec<(String, u64)> = self.reasons.into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (reason, count) in reasons {
