@@ -117,6 +117,9 @@ impl Handler {
         if !stderr.is_empty() {
             text = format!("{text}; stderr: {stderr}");
         }
+        if let Some(refused) = &state.outbox.refused {
+            text = format!("{text}; before that, {refused}");
+        }
         Ok(Outcome::Faulted(Fault::Trap(text)))
     }
 

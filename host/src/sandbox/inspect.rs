@@ -51,12 +51,6 @@ pub enum ComponentError {
         /// Which import.
         reason: String,
     },
-    /// It cannot be instantiated.
-    #[error("it cannot be started: {reason}")]
-    NotStartable {
-        /// What happened.
-        reason: String,
-    },
 }
 
 impl ComponentError {
@@ -75,7 +69,10 @@ impl ComponentError {
             Self::NotGranted { .. } => Some(
                 "a handler gets `warren:handler/publisher`, `warren:handler/logging` and an empty WASI 0.2 (`wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random`, `wasi:filesystem` with no folder, `wasi:sockets` with no network), and nothing else",
             ),
-            Self::Invalid { .. } | Self::NotStartable { .. } => None,
+            Self::Invalid { reason } if reason.contains("async") => {
+                Some("handlers are synchronous: in JavaScript, build with `componentize-qjs --sync`")
+            }
+            Self::Invalid { .. } => None,
         }
     }
 }

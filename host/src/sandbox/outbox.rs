@@ -11,7 +11,7 @@ use crate::message::{Headers, Properties, headers_json};
 /// The most messages that one call may publish.
 const MESSAGES_MAX: u32 = 1_000;
 /// The most bytes of payload that one call may publish.
-const BYTES_MAX: u64 = 64 * 1024 * 1024;
+const BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// The most bytes of headers of one message: all properties have to fit into one AMQP frame of 128 KiB.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// The longest short string of AMQP, in bytes.
@@ -42,13 +42,18 @@ pub struct Outgoing {
 }
 
 /// Why a message was not taken.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 pub(super) enum Refusal {
+    #[error("the contract has no publisher, event or command of this name")]
     UnknownPublisher,
+    #[error("the contract does not list it under the consumer's `publishes`")]
     NotGranted,
+    #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
+    #[error("one call may publish {0} messages")]
     TooMany(u32),
-    TooLarge(u64),
+    #[error("one call may publish {0} bytes")]
+    TooLarge(u32),
 }
 
 /// What a guest asks to publish, before it is checked.
@@ -64,12 +69,28 @@ pub(super) struct Request {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) messages: Vec<Outgoing>,
+    /// The last message that was not taken, and why. Many guests trap over one, with a text that does not say so.
+    pub(super) refused: Option<String>,
     bytes: u64,
 }
 
 impl Outbox {
     /// Takes a message, and gives it its id.
     pub(super) fn put(
+        &mut self,
+        grants: &Grants,
+        input_id: &str,
+        publisher: &str,
+        request: Request,
+    ) -> Result<String, Refusal> {
+        let taken = self.take(grants, input_id, publisher, request);
+        if let Err(refusal) = &taken {
+            self.refused = Some(format!("publishing through `{publisher}` was refused: {refusal}"));
+        }
+        taken
+    }
+
+    fn take(
         &mut self,
         grants: &Grants,
         input_id: &str,
@@ -84,7 +105,7 @@ impl Outbox {
             return Err(Refusal::TooMany(MESSAGES_MAX));
         }
         self.bytes += request.body.len() as u64;
-        if self.bytes > BYTES_MAX {
+        if self.bytes > BYTES_MAX.into() {
             return Err(Refusal::TooLarge(BYTES_MAX));
         }
         let routing_key = check(publisher, &request).map_err(Refusal::Invalid)?;
