@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::load;
@@ -37,6 +37,15 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
+        let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
+        // From here on, also while components are compiled, a signal means a clean end.
+        let signals = {
+            let _context = amqp.enter();
+            Signals {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            }
+        };
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
         let handlers = match guests.block_on(load::handlers(&loaded, self.cache.open()?))? {
@@ -49,10 +58,9 @@ impl Run {
         let grace = Duration::from_secs(self.grace_seconds);
         let host =
             Host::new(&loaded.contract, handlers, self.broker.amqp_url, grace, guests.handle().clone());
-        let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
-        let ended = amqp.block_on(until_stopped(&host));
+        let ended = amqp.block_on(until_stopped(&host, signals));
         guests.shutdown_timeout(Duration::from_secs(1));
-        Ok(match ended? {
+        Ok(match ended {
             Ok(()) => Exit::Done,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -65,17 +73,20 @@ impl Run {
     }
 }
 
-async fn until_stopped(host: &Host) -> anyhow::Result<Result<(), RunError>> {
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+async fn until_stopped(host: &Host, mut signals: Signals) -> Result<(), RunError> {
     let stop = CancellationToken::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let running = host.run(stop.clone());
     tokio::pin!(running);
     loop {
         tokio::select! {
-            ended = &mut running => return Ok(ended),
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            ended = &mut running => return ended,
+            _ = signals.interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
         }
         if stop.is_cancelled() {
             leave_now();

@@ -104,7 +104,11 @@ fn dead_letter_arrives(
             let why = if bound.is_empty() {
                 format!("nothing is bound to the exchange `{}`", exchange.name)
             } else {
-                format!("`{}` is bound with {}, which do not match `{key}`", exchange.name, bound.join(", "))
+                format!(
+                    "`{key}` matches none of the keys that `{}` is bound with: {}",
+                    exchange.name,
+                    bound.join(", ")
+                )
             };
             problems.push(
                 Problem::at(at, format!("dead letters of `{name}` reach no queue"))

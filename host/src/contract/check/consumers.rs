@@ -140,6 +140,7 @@ impl Checker<'_> {
             }
             (None, None, Some(message)) => return self.message(&join(at, "message"), message, messages),
             _ => {
+                self.incomplete = true;
                 self.problems.push(
                     Problem::at(at, "a consumer names one of `event`, `command` and `message`").on_key(),
                 );

@@ -28,13 +28,15 @@ pub(super) fn check(
     read_file: ReadFile<'_>,
     problems: &mut Vec<Problem>,
 ) -> Contract {
-    let mut checker = Checker { raw: &raw, read_file, problems };
+    let whole = problems.is_empty();
+    let mut checker = Checker { raw: &raw, read_file, problems, incomplete: false };
     let exchanges = checker.exchanges();
     let queues = checker.queues();
     let messages = checker.messages();
     let publishers = checker.publishers(&messages);
     let mut bindings = checker.bindings();
     let consumers = checker.consumers(&messages, &mut bindings);
+    let incomplete = checker.incomplete;
     let contract = Contract {
         name: raw.contract.clone(),
         version: raw.version.clone().unwrap_or_default(),
@@ -45,8 +47,8 @@ pub(super) fn check(
         consumers,
         source,
     };
-    // A message's way through a contract with dangling names would only repeat those problems.
-    if problems.is_empty() {
+    // A message's way through a contract of which parts are missing would only repeat that they are.
+    if whole && !incomplete {
         lossless::check(&contract, &raw, problems);
     }
     contract
@@ -58,6 +60,8 @@ struct Checker<'a> {
     raw: &'a raw::Contract,
     read_file: ReadFile<'a>,
     problems: &'a mut Vec<Problem>,
+    /// Something was left out of the result, because it names what is not there.
+    incomplete: bool,
 }
 
 impl Checker<'_> {
@@ -91,6 +95,7 @@ impl Checker<'_> {
             jsonschema::draft202012::new(&schema)
                 .map_err(|error| Problem::at(at, format!("not a JSON Schema: {error}")))
         });
+        self.incomplete |= compiled.is_err();
         compiled.map_err(|problem| self.problems.push(problem)).ok()
     }
 
@@ -125,6 +130,7 @@ impl Checker<'_> {
     ) -> Option<&'t T> {
         let found = things.get(name);
         if found.is_none() {
+            self.incomplete = true;
             self.problems.push(
                 Problem::at(at, format!("no {what} is called `{name}`"))
                     .suggest(name, things.keys().map(String::as_str)),

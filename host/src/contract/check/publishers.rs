@@ -99,6 +99,7 @@ impl Checker<'_> {
                 self.publisher(name, at, exchange, key, message, messages)
             }
             _ => {
+                self.incomplete = true;
                 self.problems.push(
                     Problem::at(at, "a publisher names `event`, or `command`, or `exchange` and `message`")
                         .on_key(),

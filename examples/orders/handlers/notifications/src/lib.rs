@@ -29,7 +29,10 @@ fn notify(notice: Notice) -> Result {
             ("inventoryReserved", order_id, user_id, format!("{pieces} pieces are put aside for you."))
         }
     };
-    publish("customerNotified", &json!({ "orderId": order_id, "userId": user_id, "about": about, "text": text }))?;
+    publish(
+        "customerNotified",
+        &json!({ "orderId": order_id, "userId": user_id, "about": about, "text": text }),
+    )?;
     Ok(())
 }
 handler!(notify);

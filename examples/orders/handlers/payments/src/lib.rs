@@ -4,7 +4,7 @@
 //! gateway as idempotency key, so the customer pays once, however often the message is handled.
 
 use serde::Deserialize;
-use warren_guest::{Failure, Message, Result, handler, json, publish};
+use warren_guest::{Failure, Message, Result, debug, handler, json, publish};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +34,8 @@ fn take(charge: Charge, message: &Message) -> Result {
 handler!(take);
 
 /// The client of a payment provider that is made up. As with real ones, test tokens say what it is to do.
-fn gateway(charge: &Charge, _idempotency_key: &str, attempt: u32) -> Result {
+fn gateway(charge: &Charge, idempotency_key: &str, attempt: u32) -> Result {
+    debug!("charging {} cents", charge.amount_cents; "idempotencyKey" => idempotency_key);
     match charge.token.as_str() {
         "tok_ok" => Ok(()),
         "tok_busy" if attempt >= 3 => Ok(()),
