@@ -34,6 +34,8 @@ pub struct Subscription {
     pub message: std::sync::Arc<contract::Message>,
     /// How failures are retried.
     pub retry: Retry,
+    /// How often a message may be handed over without being settled.
+    pub deliveries_max: u32,
     /// Where dead letters go; none if the contract says to drop them.
     pub dead_letter: Option<DeadLetter>,
     /// What handles messages.
@@ -174,7 +176,7 @@ async fn call(
     attempt: Attempt,
 ) -> Result<Call, LetGo> {
     let message = &delivery.message;
-    if history::is_poison(message, &subscription.retry) {
+    if history::is_poison(message, &subscription.retry, subscription.deliveries_max) {
         let outcome = Outcome::Poison { deliveries: history::deliveries(message) };
         return Ok(Call { outcome, outbox: Vec::new() });
     }

@@ -29,6 +29,11 @@ pub use routing::topic_matches;
 pub use shape::schema;
 use source::Source;
 
+/// How often the broker may hand a message over, without any of it being settled, before it is taken for the cause of the
+/// trouble and dead-lettered. Declared on quorum queues, because RabbitMQ 4 says 20 if nothing is said, and 20 lost
+/// connections should not dead-letter what only happened to be prefetched.
+const DELIVERIES_MAX: u32 = 100;
+
 /// A contract that cannot lose a message by its own shape.
 #[derive(Debug)]
 pub struct Contract {
@@ -77,6 +82,8 @@ pub struct Queue {
     pub dead_letter: Option<DeadLetter>,
     /// How failures are retried.
     pub retry: Retry,
+    /// How often a message may be handed over before, without being settled, and still be given to the handler.
+    pub deliveries_max: u32,
 }
 
 /// Where messages go that cannot be handled.

@@ -99,7 +99,9 @@ pub(super) struct Queue {
     /// How failures that may pass are retried.
     #[serde(default)]
     pub(super) retry: Retry,
-    /// How often the broker itself hands a message over before it dead-letters it (quorum queues).
+    /// How often the broker itself takes a message back before it dead-letters it (quorum queues). If not said: 100; the
+    /// `maxRetries` of `quorum-native`; and no limit to speak of where there is no `deadLetter`, because there the broker
+    /// would drop it.
     #[schemars(range(min = 0))]
     pub(super) delivery_limit: Option<i64>,
     /// How long a message may wait in the queue, in milliseconds.

@@ -22,10 +22,6 @@ pub const NOT_BEFORE: &str = "x-warren-not-before";
 /// The message that a handler was handling when it published this one.
 pub const CAUSATION_ID: &str = "x-causation-id";
 
-/// How often the broker may hand a message over, without any of it being settled, before it is taken for the cause of
-/// the trouble. RabbitMQ 4's own delivery limit is the same.
-pub const POISON_DELIVERIES: u64 = 20;
-
 /// How often the broker says it handed this message over before. Up to RabbitMQ 4.2 that is `x-delivery-count`; from
 /// 4.3 that header leaves out some returns, and `x-acquired-count` has them all.
 pub fn deliveries(message: &Message) -> u64 {
@@ -48,9 +44,9 @@ pub fn attempt(message: &Message, retry: &Retry) -> Attempt {
 
 /// Whether the message has been handed over so often that it may be what brings the host down. Where the broker's
 /// count is the retry policy, the policy bounds it.
-pub fn is_poison(message: &Message, retry: &Retry) -> bool {
+pub fn is_poison(message: &Message, retry: &Retry, deliveries_max: u32) -> bool {
     let native = matches!(retry, Retry::QuorumNative { .. });
-    !native && deliveries(message) >= POISON_DELIVERIES
+    !native && deliveries(message) >= deliveries_max.max(1).into()
 }
 
 /// When a message that came back early is due, in milliseconds since 1970.

@@ -161,6 +161,7 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
         let subscription = Subscription {
             message: consumer.message.clone(),
             retry: queue.retry.clone(),
+            deliveries_max: queue.deliveries_max,
             dead_letter: queue.dead_letter.clone(),
             permits: Semaphore::new(consumer.handler.concurrency.into()),
             holder: Holder {

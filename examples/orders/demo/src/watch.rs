@@ -13,8 +13,8 @@ use crate::ledger::{Ending, Ledger};
 
 /// After this long without progress the wait is over.
 const PROGRESS_DEADLINE: Duration = Duration::from_secs(120);
-/// A host that dies this often by itself is not started again.
-const DEATHS_MAX: usize = 10;
+/// A host that dies this often by itself, or by somebody else's hand, is not started again.
+const DEATHS_MAX: usize = 200;
 const TICK: Duration = Duration::from_millis(10);
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 /// How often the counts are printed where no bar can be drawn.
@@ -22,8 +22,8 @@ const COUNTS_EVERY: Duration = Duration::from_secs(3);
 /// How long a life lasts that ends in a kill: until a random share of the work that is left is done, but no longer than
 /// this. So kills come in the middle of work, and spread over all of it.
 const SHORT_LIFE_MAX: Duration = Duration::from_millis(500);
-/// How long every fourth life lasts: enough for a handler to reach its deadline. A message that was handed over 20 times
-/// and never finished would, rightly, be taken for poison.
+/// How long every fourth life lasts: enough for a handler to reach its deadline. A message that was handed over 100
+/// times and never finished would, rightly, be taken for poison.
 const LONG_LIFE: Duration = Duration::from_millis(400);
 
 /// A wait, and what happened during it.

@@ -8,9 +8,11 @@ use serde_json::{Map, Value};
 use super::super::problem::Problem;
 use super::super::routing::key_fault;
 use super::super::source::join;
-use super::super::{Backoff, DeadLetter, Exchange, Queue, QueueType, Retry, raw};
+use super::super::{Backoff, DELIVERIES_MAX, DeadLetter, Exchange, Queue, QueueType, Retry, raw};
 use super::Checker;
 
+/// Attempts after the first, if nothing is said.
+const MAX_RETRIES: u32 = 3;
 /// The most wait queues that one work queue may need.
 const TIERS_MAX: usize = 32;
 
@@ -79,6 +81,9 @@ impl Checker<'_> {
                 arguments: queue_arguments(raw),
                 dead_letter,
                 retry: self.retry(&join(&at, "retry"), raw),
+                deliveries_max: raw
+                    .delivery_limit
+                    .map_or(DELIVERIES_MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX)),
             };
             queues.insert(name.clone(), queue);
         }
@@ -87,7 +92,7 @@ impl Checker<'_> {
 
     fn retry(&mut self, at: &str, queue: &raw::Queue) -> Retry {
         let raw = &queue.retry;
-        let max_retries = raw.max_retries.unwrap_or(3);
+        let max_retries = raw.max_retries.unwrap_or(MAX_RETRIES);
         let delays = [
             ("initialDelayMs", raw.initial_delay_ms.is_some()),
             ("maxDelayMs", raw.max_delay_ms.is_some()),
@@ -173,7 +178,7 @@ fn queue_arguments(raw: &raw::Queue) -> Map<String, Value> {
         }
     }
     for (name, value) in [
-        ("x-delivery-limit", raw.delivery_limit),
+        ("x-delivery-limit", delivery_limit(raw)),
         ("x-message-ttl", raw.message_ttl_ms),
         ("x-max-length", raw.max_length),
         ("x-max-priority", raw.max_priority),
@@ -186,4 +191,20 @@ fn queue_arguments(raw: &raw::Queue) -> Map<String, Value> {
         set("x-single-active-consumer", Value::from(true));
     }
     arguments
+}
+
+/// A quorum queue's limit is always declared: what RabbitMQ assumes differs between versions.
+fn delivery_limit(raw: &raw::Queue) -> Option<i64> {
+    let assumed = match (raw.kind, &raw.dead_letter, raw.retry.mode) {
+        (QueueType::Classic, _, _) => return None,
+        // The broker would drop a message at its limit: somebody may only have looked at it.
+        (QueueType::Quorum, None, _) => i64::from(i32::MAX),
+        (QueueType::Quorum, Some(_), raw::RetryMode::QuorumNative) => {
+            raw.retry.max_retries.unwrap_or(MAX_RETRIES).into()
+        }
+        (QueueType::Quorum, Some(_), raw::RetryMode::None | raw::RetryMode::TtlBackoff) => {
+            DELIVERIES_MAX.into()
+        }
+    };
+    Some(raw.delivery_limit.unwrap_or(assumed))
 }
