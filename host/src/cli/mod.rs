@@ -18,8 +18,8 @@ use crate::load::{self, Loaded};
 use crate::sandbox::Cache;
 
 const DEFAULT_URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
-/// What is logged unless asked otherwise. lapin reports with a warning what comes back as an error to us.
-const DEFAULT_LOG: &str = "info,lapin=off,cranelift=warn,wasmtime=warn";
+/// What the libraries may log unless asked otherwise: what goes wrong in them comes back to us as an error.
+const LIBRARIES_LOG: &str = "lapin=off,cranelift=warn,wasmtime=warn,wasmtime_wasi=warn";
 
 /// Run RabbitMQ consumers as WebAssembly components under one contract file.
 ///
@@ -31,8 +31,9 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// What to log, as TARGET=LEVEL pairs: `debug` shows every handled message, `guest=off` hides the handlers' own logs
-    #[arg(long, global = true, env = "WARREN_LOG", value_name = "FILTER", default_value = DEFAULT_LOG, hide_default_value = true)]
+    /// What to log: a level, TARGET=LEVEL, or several with commas. `debug` shows every handled message, `info,guest=off`
+    /// hides the handlers' own logs
+    #[arg(long, global = true, env = "WARREN_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 
     /// How to write logs (to stderr)
@@ -133,9 +134,10 @@ impl Cli {
 
     /// Sends logs to stderr.
     pub fn start_logs(&self) {
-        let filter: Targets = self.log.parse().unwrap_or_else(|error| {
-            eprintln!("warning: `--log {}` is not a filter: {error}; using `{DEFAULT_LOG}`", self.log);
-            DEFAULT_LOG.parse().unwrap_or_default()
+        let filter = |asked: &str| format!("{LIBRARIES_LOG},{asked}").parse::<Targets>();
+        let filter = filter(&self.log).unwrap_or_else(|error| {
+            eprintln!("warning: `--log {}` is not a filter: {error}; using `info`", self.log);
+            filter("info").unwrap_or_default()
         });
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let registry = tracing_subscriber::registry();
