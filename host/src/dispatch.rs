@@ -24,9 +24,6 @@ use crate::topology::wait_queue_name;
 /// How long the host waits before it tries again what it could not do itself; doubles each time.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 const TROUBLE_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// A message that comes back this little too early is handled all the same.
-const EARLY_MS: u64 = 50;
-
 /// Everything that the deliveries of one consumer need.
 #[derive(Debug)]
 pub struct Subscription {
@@ -106,7 +103,7 @@ struct Done {
 }
 
 async fn work(subscription: &Subscription, epoch: &Epoch, delivery: &mut Delivery) -> Result<Done, LetGo> {
-    let _permit = tokio::select! {
+    let permit = tokio::select! {
         biased;
         () = epoch.stop.cancelled() => return Err(LetGo::Stopping),
         permit = subscription.permits.acquire() => permit,
@@ -123,7 +120,7 @@ async fn work(subscription: &Subscription, epoch: &Epoch, delivery: &mut Deliver
             let publish = |outgoing| publication(subscription, &delivery.message, &message_id, outgoing);
             (outbox.into_iter().map(publish).collect(), Settlement::Ack)
         }
-        Disposition::Requeue => (Vec::new(), Settlement::Reject),
+        Disposition::Requeue { .. } => (Vec::new(), Settlement::Reject),
         Disposition::Retry { tier_ms, after } => {
             let copy = copy::for_retry(&delivery.message, &outcome, attempt, *after, now_ms());
             (vec![to_wait_queue(subscription, *tier_ms, copy)], Settlement::Ack)
@@ -132,21 +129,35 @@ async fn work(subscription: &Subscription, epoch: &Epoch, delivery: &mut Deliver
             (dead_letter(subscription, &delivery.message, &outcome, attempt), Settlement::Ack)
         }
     };
+    drop(permit);
+    if let Disposition::Requeue { after } = &disposition {
+        hold(epoch, *after).await?;
+    }
     publish(subscription, epoch, publications).await?;
     Ok(Done { message_id, attempt, outcome, disposition, settlement })
 }
 
+/// Keeps a delivery for a while; ends early when the host stops.
+async fn hold(epoch: &Epoch, time: Duration) -> Result<(), LetGo> {
+    tokio::select! {
+        () = tokio::time::sleep(time) => Ok(()),
+        () = epoch.stop.cancelled() => Err(LetGo::Stopping),
+    }
+}
+
 /// The id of the message; one is made where the publisher set none, and kept by copies.
 fn identify(message: &mut Message) -> String {
-    let id = message.properties.message_id.get_or_insert_with(|| Uuid::new_v4().to_string());
-    id.clone()
+    let given = message.properties.message_id.take().filter(|id| !id.is_empty());
+    let id = given.unwrap_or_else(|| Uuid::new_v4().to_string());
+    message.properties.message_id = Some(id.clone());
+    id
 }
 
 /// Where a message has to wait that came back before it was due.
 fn early(subscription: &Subscription, message: &Message) -> Option<Disposition> {
     let Retry::TtlBackoff(backoff) = &subscription.retry else { return None };
     let left_ms = history::not_before_ms(message)?.saturating_sub(now_ms());
-    (left_ms > EARLY_MS && !backoff.tiers_ms().is_empty()).then(|| policy::wait(backoff, 0, left_ms))
+    (left_ms > 0 && !backoff.tiers_ms().is_empty()).then(|| policy::wait(backoff, 0, left_ms))
 }
 
 async fn put_off(
@@ -257,10 +268,7 @@ impl Trouble {
             pause_s = pause.as_secs(),
             "the message is kept and tried again: {why}"
         );
-        tokio::select! {
-            () = tokio::time::sleep(pause) => Ok(()),
-            () = epoch.stop.cancelled() => Err(LetGo::Stopping),
-        }
+        hold(epoch, pause).await
     }
 }
 
@@ -319,12 +327,9 @@ fn record(subscription: &Subscription, done: &Done, took: Duration) {
             tally.handled.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(consumer, queue, message_id, attempt, duration_ms, "handled");
         }
-        Disposition::Requeue | Disposition::Retry { .. } => {
+        Disposition::Requeue { after } | Disposition::Retry { after, .. } => {
             tally.retried.fetch_add(1, Ordering::Relaxed);
-            let delay_ms = match disposition {
-                Disposition::Retry { after, .. } => u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-                _ => 0,
-            };
+            let delay_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 consumer,
                 queue,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::contract::{Consumer, Contract, Problem, Problems};
-use crate::sandbox::{Cache, EngineOptions, Grants, Handler, Sandbox};
+use crate::sandbox::{Cache, ComponentError, EngineOptions, Grants, Handler, Sandbox};
 
 /// The largest component, in bytes. Python's are 18 MB.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -48,10 +48,6 @@ pub async fn handlers(loaded: &Loaded, cache: Option<Cache>) -> anyhow::Result<R
     let consumers = || contract.consumers.values();
     let options = EngineOptions {
         calls_max: consumers().map(|consumer| u32::from(consumer.handler.concurrency)).sum(),
-        memory_bytes_max: consumers()
-            .map(|consumer| consumer.handler.memory_bytes_max)
-            .max()
-            .unwrap_or_default(),
     };
     let sandbox = Sandbox::new(options, cache)?;
     let mut by_consumer = BTreeMap::new();
@@ -80,17 +76,15 @@ async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Res
     })?;
     let began = Instant::now();
     let grants = grants(&loaded.contract, consumer);
-    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).map_err(|error| {
+    let unfit = |error: ComponentError| {
         let problem = Problem::at(&at, format!("`{component}` cannot be this handler: {error}"));
         match error.hint() {
             Some(hint) => problem.hint(hint),
             None => problem,
         }
-    })?;
-    handler.try_start().await.map_err(|reason| {
-        Problem::at(&at, format!("`{component}` cannot be started: {reason}"))
-            .hint("the first instance is made before the first message, to see that it can be; `memoryMiB` and `deadlineMs` apply")
-    })?;
+    };
+    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).map_err(unfit)?;
+    handler.try_start().await.map_err(unfit)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(consumer = consumer.name, component, took_ms, "handler is loaded");
     Ok(handler)

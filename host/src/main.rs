@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use warren::cli::{Cli, Exit};
 
+/// Room for what a publisher can nest into the headers of one frame, in bytes. lapin reads them recursively, on a thread
+/// whose stack it does not let us size; at Rust's own 2 MiB, one such message ends the process. Costs address space only.
+const STACK_BYTES: &str = "134217728";
+
 fn main() -> ExitCode {
+    deepen_stacks();
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),
@@ -15,4 +20,16 @@ fn main() -> ExitCode {
         Exit::Internal
     });
     exit.into()
+}
+
+#[expect(
+    unsafe_code,
+    clippy::disallowed_methods,
+    reason = "first thing in `main`: there is no other thread yet"
+)]
+fn deepen_stacks() {
+    if std::env::var_os("RUST_MIN_STACK").is_none() {
+        // SAFETY: see the reason above.
+        unsafe { std::env::set_var("RUST_MIN_STACK", STACK_BYTES) };
+    }
 }

@@ -13,6 +13,11 @@ use super::{Attempt, Outcome};
 /// The longest error text in a header, in bytes. All headers together have to fit into one AMQP frame of 128 KiB.
 const ERROR_BYTES_MAX: usize = 2_000;
 
+/// How much a copy's headers may take, in bytes: the frame, less room for the other properties and for what the host adds.
+const HEADER_BYTES_MAX: usize = 112 * 1024;
+/// Says which headers a copy had no room for.
+const DROPPED_HEADERS: &str = "x-warren-dropped-headers";
+
 /// Who had the message, for the dead letter.
 #[derive(Debug, Clone)]
 pub struct Holder {
@@ -49,6 +54,9 @@ pub fn for_retry(
 /// The copy of a message that came back before it was due: as it is, for another wait.
 pub fn for_wait(message: &Message, after: Duration) -> Message {
     let mut copy = stripped(message);
+    if let Some(due) = message.header(NOT_BEFORE) {
+        copy.set_header(NOT_BEFORE, due.clone());
+    }
     copy.properties.expiration = Some(after.as_millis().to_string());
     copy
 }
@@ -95,9 +103,27 @@ fn stripped(message: &Message) -> Message {
     {
         copy.set_header(ORIGINAL_EXPIRATION, HeaderValue::text(expiration));
     }
+    make_room(&mut copy);
     // The broker refuses a user id that is not the publishing connection's own.
     copy.properties.user_id = None;
     copy
+}
+
+/// A message whose headers fill its frame has no room for ours, and the broker would close the connection. The largest
+/// headers go, by name; the body, and that the message exists, are worth more.
+fn make_room(copy: &mut Message) {
+    let size = |copy: &Message| {
+        copy.headers.iter().map(|(name, value)| name.len() + 1 + value.size()).sum::<usize>()
+    };
+    let mut dropped: Vec<String> = Vec::new();
+    while size(copy) > HEADER_BYTES_MAX {
+        let sizes = copy.headers.iter().enumerate().map(|(index, (_, value))| (value.size(), index));
+        let Some((_, largest)) = sizes.max() else { break };
+        dropped.push(copy.headers.swap_remove(largest).0);
+    }
+    if !dropped.is_empty() {
+        copy.set_header(DROPPED_HEADERS, HeaderValue::text(bounded(&dropped.join(" "))));
+    }
 }
 
 fn bounded(text: &str) -> String {

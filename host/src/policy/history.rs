@@ -65,7 +65,7 @@ pub fn origin(message: &Message) -> (&str, &str) {
 
 /// Whether a header is bookkeeping of the broker or the host, and no part of what the publisher said.
 pub fn is_bookkeeping(name: &str) -> bool {
-    const OWN: [&str; 9] = [
+    const OWN: [&str; 8] = [
         RETRY_COUNT,
         LAST_ERROR,
         FIRST_FAILURE,
@@ -74,7 +74,6 @@ pub fn is_bookkeeping(name: &str) -> bool {
         ORIGINAL_EXPIRATION,
         NOT_BEFORE,
         CAUSATION_ID,
-        "x-warren",
     ];
     is_brokers(name) || OWN.contains(&name) || name.starts_with("x-warren-")
 }

@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use crate::contract::Retry;
 
+/// The longest that the host keeps a message that is to be requeued later. The broker closes the channel of one that is
+/// kept for half an hour.
+const HOLD_MAX: Duration = Duration::from_secs(600);
+
 /// What came of handing a message to its handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -65,8 +69,11 @@ pub enum Fault {
 pub enum Disposition {
     /// Send the outbox, then acknowledge.
     Ack,
-    /// Give it back to the queue at once, counted by the broker.
-    Requeue,
+    /// Give it back to the queue, counted by the broker.
+    Requeue {
+        /// Not sooner than this; the host keeps it until then.
+        after: Duration,
+    },
     /// Publish a copy that comes back after a delay, then acknowledge.
     Retry {
         /// Which wait queue: its base delay, in milliseconds.
@@ -101,7 +108,7 @@ pub fn decide(outcome: &Outcome, attempt: Attempt, retry: &Retry, jitter: f64) -
     }
     match retry {
         Retry::None => Disposition::DeadLetter,
-        Retry::QuorumNative { .. } => Disposition::Requeue,
+        Retry::QuorumNative { .. } => Disposition::Requeue { after: not_before.min(HOLD_MAX) },
         Retry::TtlBackoff(backoff) => {
             let base_ms = backoff.base_delay_ms(attempt.number - 1);
             let jittered_ms =

@@ -39,7 +39,8 @@ fn outcomes() -> Vec<Outcome> {
 fn say(disposition: &Disposition) -> String {
     match disposition {
         Disposition::Ack => "ack".to_owned(),
-        Disposition::Requeue => "requeue".to_owned(),
+        Disposition::Requeue { after } if after.is_zero() => "requeue".to_owned(),
+        Disposition::Requeue { after } => format!("requeue/{}", after.as_millis()),
         Disposition::DeadLetter => "dead".to_owned(),
         Disposition::Retry { tier_ms, after } => format!("{}/{tier_ms}", after.as_millis()),
     }
@@ -78,8 +79,8 @@ native   handled       ack ack ack ack
 native   permanent     dead dead dead dead
 native   unauthorized  dead dead dead dead
 native   transient     requeue requeue dead dead
-native   rate-limited  requeue requeue dead dead
-native   rate-limited  requeue requeue dead dead
+native   rate-limited  requeue/700 requeue/700 dead dead
+native   rate-limited  requeue/60000 requeue/60000 dead dead
 native   trap          requeue requeue dead dead
 native   deadline      requeue requeue dead dead
 native   memory        requeue requeue dead dead
@@ -202,6 +203,19 @@ fn a_copy_keeps_what_the_publisher_said_and_drops_what_the_broker_added() {
     assert_eq!(second.header("x-original-expiration"), Some(&HeaderValue::text("60000")));
     assert_eq!(second.properties.expiration.as_deref(), Some("500"));
     assert_eq!((second.properties.user_id, second.properties.priority), (None, Some(3)));
+}
+
+#[test]
+fn a_copy_fits_into_a_frame() {
+    let large = |bytes: usize| HeaderValue::text("x".repeat(bytes));
+    let original =
+        message(&[("small", HeaderValue::I16(1)), ("large", large(90_000)), ("other", large(30_000))]);
+    let outcome = Outcome::Failed(Failure::Transient("gateway".to_owned()));
+    let attempt = Attempt { number: 1, max: 3 };
+    let copy = copy::for_retry(&original, &outcome, attempt, Duration::ZERO, 1_000);
+    assert_eq!((copy.header("large"), copy.header("small")), (None, Some(&HeaderValue::I16(1))));
+    assert!(copy.header("other").is_some());
+    assert_eq!(copy.header("x-warren-dropped-headers"), Some(&HeaderValue::text("large")));
 }
 
 #[test]

@@ -9,8 +9,10 @@ use crate::message::{HeaderValue, Message, decimal};
 use crate::policy::{Attempt, Failure, Fault, Outcome, history};
 
 use super::Handler;
+use super::inspect::{self, ComponentError};
 use super::outbox::Outgoing;
 use super::state::{Context, State};
+use super::wit::HandlerIndices;
 use super::wit::warren::handler::types;
 
 /// What a handler is told beside the message.
@@ -72,17 +74,25 @@ impl Handler {
     }
 
     /// Makes an instance and throws it away: shows before the first message what cannot start.
-    pub async fn try_start(&self) -> Result<(), String> {
+    pub async fn try_start(&self) -> Result<(), ComponentError> {
         let context = Context { consumer: self.consumer.clone(), message_id: String::new(), attempt: 0 };
         let mut store = self.store(context);
-        match tokio::time::timeout(self.deadline, self.pre.instantiate_async(&mut store)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => match self.fault(store.data(), &error) {
-                Ok(outcome) => Err(outcome.reason()),
-                Err(fault) => Err(fault.to_string()),
-            },
-            Err(_) => Err(format!("not started within its deadline of {} ms", self.deadline.as_millis())),
-        }
+        let not_startable = |reason: String| ComponentError::NotStartable { reason };
+        let starting = self.pre.instance_pre().instantiate_async(&mut store);
+        let instance = match tokio::time::timeout(self.deadline, starting).await {
+            Ok(Ok(instance)) => instance,
+            Ok(Err(error)) => {
+                let reason = match self.fault(store.data(), &error) {
+                    Ok(outcome) => outcome.reason(),
+                    Err(fault) => fault.to_string(),
+                };
+                return Err(not_startable(reason));
+            }
+            Err(_) => return Err(not_startable(Outcome::Faulted(Fault::Deadline(self.deadline)).reason())),
+        };
+        let indices = HandlerIndices::new(self.pre.instance_pre());
+        let typed = indices.and_then(|indices| indices.load(&mut store, &instance));
+        typed.map(|_| ()).map_err(|error| inspect::wrong_type(&error))
     }
 
     fn store(&self, context: Context) -> Store<State> {

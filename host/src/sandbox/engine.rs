@@ -17,13 +17,14 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
 /// Table elements; Python needs over 6,000.
 const TABLE_ELEMENTS: usize = 20_000;
 
+/// All that a 32-bit memory can have. Each handler's own limit is kept by its store, which can say so.
+const MEMORY_BYTES_MAX: usize = 1 << 32;
+
 /// What the engine has to make room for.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     /// The most calls at the same time, over all handlers.
     pub calls_max: u32,
-    /// The largest memory limit of any handler, in bytes.
-    pub memory_bytes_max: usize,
 }
 
 pub(super) fn new(options: EngineOptions) -> anyhow::Result<Engine> {
@@ -53,7 +54,7 @@ fn config(options: EngineOptions, pooled: bool) -> Config {
             .max_memories_per_component(2)
             .max_tables_per_component(4)
             .table_elements(TABLE_ELEMENTS)
-            .max_memory_size(options.memory_bytes_max)
+            .max_memory_size(MEMORY_BYTES_MAX)
             .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
             .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
             .max_unused_warm_slots(calls)

@@ -51,6 +51,12 @@ pub enum ComponentError {
         /// Which import.
         reason: String,
     },
+    /// No instance of it can be made.
+    #[error("it cannot be started: {reason}")]
+    NotStartable {
+        /// What happened.
+        reason: String,
+    },
 }
 
 impl ComponentError {
@@ -73,6 +79,9 @@ impl ComponentError {
                 Some("handlers are synchronous: in JavaScript, build with `componentize-qjs --sync`")
             }
             Self::Invalid { .. } => None,
+            Self::NotStartable { .. } => Some(
+                "an instance is made before the first message, to see that it can be; `memoryMiB` and `deadlineMs` apply",
+            ),
         }
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::contract::Publisher;
 use crate::message::{Headers, Properties, headers_json};
+use crate::policy::history;
 
 /// The most messages that one call may publish.
 const MESSAGES_MAX: u32 = 1_000;
@@ -143,6 +144,16 @@ fn check(publisher: &Publisher, request: &Request) -> Result<String, Vec<String>
         if value.as_ref().is_some_and(|value| value.len() > SHORT_BYTES_MAX) {
             return Err(vec![format!("{name} is longer than {SHORT_BYTES_MAX} bytes")]);
         }
+    }
+    // Published without a consumer for it, the broker closes the channel, with everything else that is in flight on it.
+    if reply_to.as_deref() == Some("amq.rabbitmq.reply-to") {
+        return Err(vec![
+            "reply-to cannot be `amq.rabbitmq.reply-to`: nothing here takes the answer".to_owned(),
+        ]);
+    }
+    // With `CC` and `BCC`, RabbitMQ would send a message past its publisher's own routing key.
+    if let Some((name, _)) = request.headers.iter().find(|(name, _)| history::is_bookkeeping(name)) {
+        return Err(vec![format!("the header `{name}` belongs to the broker or the host")]);
     }
     let header_bytes: usize = request.headers.iter().map(|(name, value)| name.len() + value.size()).sum();
     if header_bytes > HEADER_BYTES_MAX {
