@@ -1,1 +1,23 @@
-//! x
+//! The real binary against a real RabbitMQ. Each test has a vhost of its own and accounts for every message in it.
+//!
+//! The broker is the one that `WARREN_AMQP_URL` and `WARREN_MANAGEMENT_URL` name, or else the project's own
+//! (`scripts/broker`), started if need be. By subject:
+//!
+//! - `handling`: a message that is handled, and what the handler is told and may publish.
+//! - `outcomes`: failures and faults: retries, dead letters.
+//! - `bodies`: messages that the contract does not allow.
+//! - `publishing`: outputs and dead letters that may not be published, or that the broker does not take.
+//! - `startup`: contracts, components and brokers that keep a host from starting.
+//! - `connections`: lost connections, killed hosts, deleted queues.
+//! - `shutdown`: stopping.
+//! - `publish_command`: `warren publish`.
+
+mod bodies;
+mod connections;
+mod handling;
+mod outcomes;
+mod publish_command;
+mod publishing;
+mod shutdown;
+mod startup;
+mod support;

@@ -1,0 +1,321 @@
+//! The tests' own AMQP client: publishes anything, reads queues, counts, and changes the topology under the host.
+
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use serde_json::Value;
+
+use super::{LOOK_AGAIN, SOON, eventually, wait};
+
+/// A connection of the test's own.
+#[derive(Debug)]
+pub(crate) struct Client {
+    connection: Connection,
+}
+
+/// A message to publish.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    pub(crate) body: Vec<u8>,
+    pub(crate) properties: BasicProperties,
+}
+
+/// A message as it came out of a queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Got {
+    pub(crate) exchange: String,
+    pub(crate) routing_key: String,
+    pub(crate) redelivered: bool,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Letter {
+    /// Any bytes, without properties.
+    pub(crate) fn raw(body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), properties: BasicProperties::default() }
+    }
+
+    /// JSON with a message id, persistent, as a well-behaved publisher sends it.
+    pub(crate) fn json(id: &str, payload: &Value) -> Self {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let properties = properties.with_content_type("application/json".into()).with_message_id(id.into());
+        Self { body: payload.to_string().into_bytes(), properties }
+    }
+
+    /// With other properties.
+    pub(crate) fn with(mut self, change: impl FnOnce(BasicProperties) -> BasicProperties) -> Self {
+        self.properties = change(self.properties);
+        self
+    }
+
+    /// With one more header.
+    pub(crate) fn header(mut self, name: &str, value: AMQPValue) -> Self {
+        let mut headers = self.properties.headers().clone().unwrap_or_default();
+        headers.insert(name.into(), value);
+        self.properties = self.properties.with_headers(headers);
+        self
+    }
+}
+
+impl Got {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("a body that is JSON")
+    }
+
+    /// The message id; empty if there is none.
+    pub(crate) fn id(&self) -> String {
+        self.properties.message_id().as_ref().map(ShortString::to_string).unwrap_or_default()
+    }
+
+    /// The correlation id; empty if there is none.
+    pub(crate) fn correlation_id(&self) -> String {
+        self.properties.correlation_id().as_ref().map(ShortString::to_string).unwrap_or_default()
+    }
+
+    /// A header.
+    pub(crate) fn header(&self, name: &str) -> Option<&AMQPValue> {
+        self.properties.headers().as_ref()?.inner().get(name)
+    }
+
+    /// A header that is a text.
+    pub(crate) fn text(&self, name: &str) -> String {
+        match self.header(name) {
+            Some(AMQPValue::LongString(text)) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+            other => panic!("header `{name}` is {other:?} in {:?}", self.properties.headers()),
+        }
+    }
+
+    /// A header that is an integer.
+    pub(crate) fn integer(&self, name: &str) -> i64 {
+        match self.header(name) {
+            Some(AMQPValue::LongInt(value)) => (*value).into(),
+            Some(AMQPValue::LongLongInt(value)) => *value,
+            other => panic!("header `{name}` is {other:?} in {:?}", self.properties.headers()),
+        }
+    }
+}
+
+/// Text as a header or argument.
+pub(crate) fn text(text: &str) -> AMQPValue {
+    AMQPValue::LongString(LongString::from(text))
+}
+
+/// Arguments of a declaration.
+pub(crate) fn arguments<const N: usize>(arguments: [(&str, AMQPValue); N]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in arguments {
+        table.insert(name.into(), value);
+    }
+    table
+}
+
+impl Client {
+    pub(crate) fn open(url: &str) -> Self {
+        let properties = ConnectionProperties::default().with_connection_name("the test itself".into());
+        Self { connection: wait(Connection::connect(url, properties)).expect("a connection to the broker") }
+    }
+
+    pub(crate) fn close(&self) {
+        // The test may have closed it, or the broker.
+        drop(wait(self.connection.close(200, "done".into())));
+    }
+
+    /// A channel for one purpose: an error closes a channel, and nothing else should suffer from it.
+    fn with_channel<T>(&self, work: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
+        wait(async {
+            let channel = self.connection.create_channel().await?;
+            let result = work(&channel).await;
+            if result.is_ok() {
+                channel.close(200, "done".into()).await?;
+            }
+            result
+        })
+    }
+
+    /// Publishes to an exchange; the broker has confirmed, and some queue has taken it, when this returns.
+    pub(crate) fn publish(&self, exchange: &str, key: &str, letter: Letter) {
+        self.publish_all(exchange, key, vec![letter]);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the tests' own publisher, which is no part of the host")]
+    pub(crate) fn publish_all(&self, exchange: &str, key: &str, letters: Vec<Letter>) {
+        let publish = async |channel: &Channel| {
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let mut confirms = Vec::new();
+            for Letter { body, properties } in letters {
+                let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
+                confirms.push(channel.basic_publish(exchange, key, options, &body, properties).await?);
+            }
+            for confirm in confirms {
+                let confirmation = confirm.await?;
+                assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "not taken: {key}");
+            }
+            Ok(())
+        };
+        self.with_channel(publish).expect("the broker takes what the test publishes");
+    }
+
+    /// Takes everything out of a queue that is there now.
+    pub(crate) fn drain(&self, queue: &str) -> Vec<Got> {
+        let drain = async |channel: &Channel| {
+            let mut got = Vec::new();
+            while let Some(message) =
+                channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await?
+            {
+                got.push(message.delivery.into());
+            }
+            Ok(got)
+        };
+        self.with_channel(drain).unwrap_or_else(|error| panic!("cannot read queue `{queue}`: {error}"))
+    }
+
+    /// Takes messages out of a queue until there were `count`.
+    pub(crate) fn take(&self, queue: &str, count: usize) -> Vec<Got> {
+        let until = Instant::now() + SOON;
+        let mut got: Vec<Got> = Vec::new();
+        loop {
+            got.extend(self.drain(queue));
+            if got.len() >= count {
+                return got;
+            }
+            let ids: Vec<String> = got.iter().take(20).map(Got::id).collect();
+            assert!(Instant::now() < until, "{} of {count} messages came to `{queue}`: {ids:?}", got.len());
+            super::pause(LOOK_AGAIN);
+        }
+    }
+
+    /// Takes exactly one message out of a queue.
+    pub(crate) fn take_one(&self, queue: &str) -> Got {
+        let got = self.take(queue, 1);
+        <[Got; 1]>::try_from(got).unwrap_or_else(|got| panic!("{} messages in `{queue}`, not one", got.len()))
+            [0]
+        .clone()
+    }
+
+    /// Takes messages out of a queue, many and fast, until there were `count` different ids.
+    pub(crate) fn take_ids(&self, queue: &str, count: usize) -> Vec<String> {
+        let consume = async |channel: &Channel| {
+            channel.basic_qos(1000, BasicQosOptions::default()).await?;
+            let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+            let consumer = channel.basic_consume(queue.into(), "ids".into(), options, FieldTable::default());
+            let mut consumer = consumer.await?;
+            let mut ids = Vec::new();
+            let mut different = std::collections::HashSet::new();
+            while different.len() < count {
+                let next = tokio::time::timeout(SOON, consumer.next()).await;
+                let Ok(Some(message)) = next else {
+                    panic!("{} of {count} messages came to `{queue}`", different.len())
+                };
+                let id = Got::from(message?).id();
+                different.insert(id.clone());
+                ids.push(id);
+            }
+            Ok(ids)
+        };
+        self.with_channel(consume).unwrap_or_else(|error| panic!("cannot consume from `{queue}`: {error}"))
+    }
+
+    /// Is handed the first message of a queue, and goes away without settling it.
+    pub(crate) fn hand_over_and_drop(&self, queue: &str) {
+        let get = async |channel: &Channel| {
+            // What a closed channel gives back is there again only a moment later.
+            let until = Instant::now() + SOON;
+            while channel.basic_get(queue.into(), BasicGetOptions { no_ack: false }).await?.is_none() {
+                assert!(Instant::now() < until, "no message in `{queue}`");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            Ok(())
+        };
+        self.with_channel(get).expect("a message");
+    }
+
+    /// How many messages are ready in a queue: neither handed out to a consumer nor waiting to be dead-lettered.
+    pub(crate) fn ready(&self, queue: &str) -> u32 {
+        self.passive(queue).unwrap_or_else(|| panic!("there is no queue `{queue}`"))
+    }
+
+    /// Waits until `count` messages are ready in a queue.
+    pub(crate) fn until_ready(&self, queue: &str, count: u32) {
+        eventually(&format!("{count} messages ready in `{queue}`"), SOON, || {
+            (self.ready(queue) == count).then_some(())
+        });
+    }
+
+    /// Whether a queue is there.
+    pub(crate) fn exists(&self, queue: &str) -> bool {
+        self.passive(queue).is_some()
+    }
+
+    fn passive(&self, queue: &str) -> Option<u32> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declare = async |channel: &Channel| {
+            channel.queue_declare(queue.into(), options, FieldTable::default()).await
+        };
+        self.with_channel(declare).ok().map(|queue| queue.message_count())
+    }
+
+    /// Declares a durable queue.
+    pub(crate) fn declare_queue(&self, queue: &str, arguments: &FieldTable) {
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let declare =
+            async |channel: &Channel| channel.queue_declare(queue.into(), options, arguments.clone()).await;
+        self.with_channel(declare).expect("a new queue");
+    }
+
+    /// Declares a durable exchange.
+    pub(crate) fn declare_exchange(&self, exchange: &str, kind: ExchangeKind) {
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let declare = async |channel: &Channel| {
+            channel.exchange_declare(exchange.into(), kind, options, FieldTable::default()).await
+        };
+        self.with_channel(declare).expect("a new exchange");
+    }
+
+    pub(crate) fn delete_queue(&self, queue: &str) {
+        let delete =
+            async |channel: &Channel| channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await;
+        self.with_channel(delete).expect("a queue to delete");
+    }
+
+    pub(crate) fn delete_exchange(&self, exchange: &str) {
+        let options = ExchangeDeleteOptions::default();
+        let delete = async |channel: &Channel| channel.exchange_delete(exchange.into(), options).await;
+        self.with_channel(delete).expect("an exchange to delete");
+    }
+
+    pub(crate) fn bind(&self, queue: &str, exchange: &str, key: &str) {
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        let bind = async |channel: &Channel| {
+            channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await
+        };
+        self.with_channel(bind).expect("a new binding");
+    }
+
+    pub(crate) fn unbind(&self, queue: &str, exchange: &str, key: &str) {
+        let unbind = async |channel: &Channel| {
+            channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await
+        };
+        self.with_channel(unbind).expect("a binding to delete");
+    }
+}
+
+impl From<lapin::message::Delivery> for Got {
+    fn from(delivery: lapin::message::Delivery) -> Self {
+        Self {
+            exchange: delivery.exchange.to_string(),
+            routing_key: delivery.routing_key.to_string(),
+            redelivered: delivery.redelivered,
+            properties: delivery.properties,
+            body: delivery.data,
+        }
+    }
+}

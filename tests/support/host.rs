@@ -1,0 +1,221 @@
+//! The real binary, in a folder of its own with a contract.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::broker::Vhost;
+use super::{SOON, eventually, guests};
+
+/// A folder with a contract, `contract.yaml`, and the test guests in `handlers/`.
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    folder: Arc<TempDir>,
+}
+
+/// A command that has come to its end.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A running host; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Host {
+    child: RefCell<Child>,
+    log: PathBuf,
+    _project: Project,
+}
+
+impl Project {
+    pub(crate) fn new(contract: &impl ToString) -> Self {
+        let folder = tempfile::Builder::new().prefix("warren-test-").tempdir().expect("a new folder");
+        std::os::unix::fs::symlink(guests::folder(), folder.path().join("handlers")).expect("a link");
+        let project = Self { folder: Arc::new(folder) };
+        project.write("contract.yaml", contract.to_string());
+        project
+    }
+
+    /// Path of a file in the folder.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, file: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(file), content).expect("a new file");
+    }
+
+    /// The binary with these arguments, in the folder, and with nothing of the environment that means something to it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+        for name in ["WARREN_AMQP_URL", "WARREN_LOG", "WARREN_LOG_FORMAT", "WARREN_GRACE_SECONDS"] {
+            command.env_remove(name);
+        }
+        // Shared by all tests: what one has compiled, the next need not.
+        command.env("WARREN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        self.spawn(self.command(arguments)).finish()
+    }
+
+    /// Starts a command of which the end matters.
+    pub(crate) fn spawn(&self, mut command: Command) -> Running {
+        let out = tempfile::NamedTempFile::new_in(self.folder.path()).expect("a new file");
+        let err = tempfile::NamedTempFile::new_in(self.folder.path()).expect("a new file");
+        command.stdout(out.reopen().expect("a file")).stderr(err.reopen().expect("a file"));
+        Running { child: command.spawn().expect("the binary starts"), out, err }
+    }
+
+    /// Starts a host on a vhost and waits until it is ready.
+    pub(crate) fn start(&self, vhost: &Vhost) -> Host {
+        self.start_with(&vhost.url(), &[])
+    }
+
+    /// Starts a host with further arguments and waits until it is ready.
+    pub(crate) fn start_with(&self, url: &str, arguments: &[&str]) -> Host {
+        let host = self.launch(url, arguments);
+        host.until_ready(1);
+        host
+    }
+
+    /// Starts a host, and does not wait for anything.
+    pub(crate) fn launch(&self, url: &str, arguments: &[&str]) -> Host {
+        let log = tempfile::Builder::new().prefix("log-").tempfile_in(self.folder.path());
+        let (log, path) = log.expect("a new file").keep().expect("a file");
+        let mut command = self.command(&["run", "contract.yaml", "--amqp-url", url, "--log-format", "json"]);
+        command.args(arguments).stdout(Stdio::null()).stderr(log);
+        let child = RefCell::new(command.spawn().expect("the binary starts"));
+        Host { child, log: path, _project: self.clone() }
+    }
+}
+
+/// A command on its way; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    out: tempfile::NamedTempFile,
+    err: tempfile::NamedTempFile,
+}
+
+impl Running {
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits for the end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let status = until_exit(&mut self.child, SOON);
+        let read = |file: &tempfile::NamedTempFile| {
+            String::from_utf8_lossy(&std::fs::read(file.path()).expect("a file")).into_owned()
+        };
+        Finished { code: status.code(), stdout: read(&self.out), stderr: read(&self.err) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+impl Host {
+    /// Starts a host with a contract on a vhost and waits until it is ready.
+    pub(crate) fn start(contract: &impl ToString, vhost: &Vhost) -> Self {
+        Project::new(contract).start(vhost)
+    }
+
+    /// Events of the log with this message. To wait for, and not to judge behaviour by.
+    pub(crate) fn events(&self, message: &str) -> Vec<Value> {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let events = log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        events
+            .filter(|event: &Value| event["message"].as_str().is_some_and(|said| said.contains(message)))
+            .collect()
+    }
+
+    /// How much has been logged, in bytes.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        File::open(&self.log).and_then(|log| log.metadata()).expect("a log").len()
+    }
+
+    /// Waits until an event has happened `count` times.
+    pub(crate) fn until_event(&self, message: &str, count: usize) {
+        eventually(&format!("{count} times `{message}` in the log"), SOON, || {
+            (self.events(message).len() >= count).then_some(())
+        });
+    }
+
+    /// Waits until the host has been ready `count` times: once for each connection.
+    pub(crate) fn until_ready(&self, count: usize) {
+        eventually("the host is ready", SOON, || {
+            let ended = self.child.borrow_mut().try_wait().expect("a child");
+            let ready = self.events("ready").len() >= count;
+            assert!(ready || ended.is_none(), "the host has ended: {ended:?}");
+            ready.then_some(())
+        });
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child.borrow(), name);
+    }
+
+    /// Waits for the end, and gives the exit code.
+    pub(crate) fn until_exit(&self, limit: Duration) -> Option<i32> {
+        until_exit(&mut self.child.borrow_mut(), limit).code()
+    }
+
+    /// Stops the host as an operator does; it has to end well.
+    pub(crate) fn finish(self) {
+        self.signal("TERM");
+        assert_eq!(self.until_exit(SOON), Some(0), "exit code");
+    }
+
+    /// Kills the host.
+    pub(crate) fn kill9(self) {
+        end(&mut self.child.borrow_mut());
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        end(self.child.get_mut());
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(30)..];
+            eprintln!("--- the end of the host's log:\n{}\n---", last.join("\n"));
+        }
+    }
+}
+
+fn until_exit(child: &mut Child, limit: Duration) -> ExitStatus {
+    eventually("the program ends", limit, || child.try_wait().expect("a child"))
+}
+
+fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+    assert!(kill.expect("kill runs").success(), "the program is there to be signalled");
+}
+
+/// Ends a child of ours, if it still runs.
+fn end(child: &mut Child) {
+    if child.try_wait().is_ok_and(|status| status.is_none()) {
+        drop(child.kill());
+        drop(child.wait());
+    }
+}

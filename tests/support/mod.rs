@@ -1,0 +1,50 @@
+//! What the tests stand on: the real broker (`broker`, `client`), a network that can fail (`forwarder`), the real
+//! binary in a folder with a contract (`contract`, `host`), and the test guests (`guests`).
+
+pub(crate) mod broker;
+pub(crate) mod client;
+pub(crate) mod contract;
+pub(crate) mod forwarder;
+pub(crate) mod guests;
+pub(crate) mod host;
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+/// How long anything may take that should happen soon. Generous: other tests run beside, on few cores.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// How long to wait before looking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Looks again and again until `look` gives something; fails after `limit`. No test waits any other way.
+pub(crate) fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "not within {} s: {what}", limit.as_secs());
+        pause(LOOK_AGAIN);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are threads of their own, and block no runtime")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// The runtime that the tests' own AMQP connections live on.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("tests").enable_all().build().expect("a runtime")
+    })
+}
+
+/// Awaits in a test.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    runtime().block_on(future)
+}
