@@ -19,11 +19,6 @@ pub(super) fn check(contract: &Contract, raw: &raw::Contract, problems: &mut Vec
 /// A message that no queue takes is gone, or with `mandatory` comes back and can never be sent.
 fn unroutable_publishers(contract: &Contract, raw: &raw::Contract, problems: &mut Vec<Problem>) {
     for (name, publisher) in &contract.publishers {
-        let Some(key) = &publisher.routing_key else { continue };
-        let exchange = &contract.exchanges[&publisher.exchange];
-        if routed(contract, exchange, key) {
-            continue;
-        }
         let section = if raw.events.contains_key(name) {
             "/events"
         } else if raw.commands.contains_key(name) {
@@ -31,9 +26,23 @@ fn unroutable_publishers(contract: &Contract, raw: &raw::Contract, problems: &mu
         } else {
             "/publishers"
         };
+        let at = join(section, name);
+        let exchange = &contract.exchanges[&publisher.exchange];
+        if exchange.internal {
+            problems.push(
+                Problem::at(at, format!("`{name}` publishes to the internal exchange `{}`", exchange.name))
+                    .on_key()
+                    .because("the broker closes the channel of whoever publishes to an internal exchange"),
+            );
+            continue;
+        }
+        let Some(key) = &publisher.routing_key else { continue };
+        if routed(contract, exchange, key) {
+            continue;
+        }
         let keyed = if key.is_empty() { String::new() } else { format!(" with the key `{key}`") };
         problems.push(
-            Problem::at(join(section, name), format!("what `{name}` publishes reaches no queue"))
+            Problem::at(at, format!("what `{name}` publishes reaches no queue"))
                 .on_key()
                 .because(format!("nothing is bound to the exchange `{}`{keyed}", exchange.name))
                 .hint("bind a queue to it, or let a consumer name it"),
@@ -79,6 +88,16 @@ fn dead_letter_arrives(
     problems: &mut Vec<Problem>,
 ) {
     let exchange = &contract.exchanges[&dead_letter.exchange];
+    if exchange.internal {
+        problems.push(
+            Problem::at(
+                join(at, "deadLetter"),
+                format!("the dead-letter exchange `{}` is internal", exchange.name),
+            )
+            .because("the host publishes dead letters itself, with the reason, and may not publish to that")
+            .hint("leave `internal` out"),
+        );
+    }
     let keys = match &dead_letter.routing_key {
         Some(key) => vec![key.as_str()],
         None => keys_into(contract, name),

@@ -212,8 +212,8 @@ pub(super) struct Message {
     pub(super) description: Option<String>,
     /// MIME type of the payload; `application/json` if not said.
     pub(super) content_type: Option<String>,
-    /// The largest payload, in bytes; 16 MiB if not said.
-    #[schemars(range(min = 1, max = 134_217_728))]
+    /// The largest payload, in bytes; 16 MiB if not said, which is also the most that RabbitMQ 4 takes.
+    #[schemars(range(min = 1, max = 16_777_216))]
     pub(super) max_body_bytes: Option<u64>,
 }
 

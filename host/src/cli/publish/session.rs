@@ -14,6 +14,8 @@ use crate::topology::Topology;
 use super::input::Line;
 
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How often one batch is sent again before its messages are taken for the cause of the trouble.
+const RESENDS_MAX: u32 = 10;
 
 /// Why nothing can be published.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,8 @@ pub(super) enum SessionError {
     Declare(#[from] DeclareError),
     #[error("{0}")]
     Broker(#[from] broker::Error),
+    #[error("lost the broker {RESENDS_MAX} times over the same messages, the first of which is line {line}")]
+    Hopeless { line: u64 },
 }
 
 impl SessionError {
@@ -33,7 +37,8 @@ impl SessionError {
             Self::Declare(DeclareError::Conflict(_) | DeclareError::Refused { .. }) => Exit::Contract,
             Self::Connect(ConnectError::Unreachable { .. })
             | Self::Declare(DeclareError::Broker(_))
-            | Self::Broker(_) => Exit::Unavailable,
+            | Self::Broker(_)
+            | Self::Hopeless { .. } => Exit::Unavailable,
         }
     }
 
@@ -75,7 +80,7 @@ impl<'a> Session<'a> {
         &mut self,
         batch: Vec<(Line, Publication)>,
     ) -> Result<Vec<Verdict>, SessionError> {
-        loop {
+        for _ in 0..RESENDS_MAX {
             let publications = batch.iter().map(|(_, publication)| publication.clone()).collect();
             if let Ok(verdicts) = self.link.publisher.publish(publications).await {
                 let lines = batch.into_iter().map(|(line, _)| line);
@@ -84,6 +89,7 @@ impl<'a> Session<'a> {
             tracing::warn!("lost the broker, connecting again");
             self.link = Link::open(self.address, self.topology, self.wait).await?;
         }
+        Err(SessionError::Hopeless { line: batch.first().map_or(0, |(line, _)| line.number) })
     }
 
     pub(super) async fn close(self) {
