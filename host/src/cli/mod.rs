@@ -81,8 +81,8 @@ struct ContractArgs {
 #[derive(Debug, Args)]
 struct BrokerArgs {
     /// Where the broker is: amqp[s]://user:password@host:port/vhost (the vhost `/` is written %2f)
-    #[arg(long, env = "WARREN_AMQP_URL", value_name = "URL", default_value = DEFAULT_URL, value_parser = Address::parse, hide_env_values = true)]
-    amqp_url: Address,
+    #[arg(long, env = "WARREN_AMQP_URL", value_name = "URL", default_value = DEFAULT_URL, hide_env_values = true)]
+    amqp_url: String,
 }
 
 /// The compile cache, for commands that load components.
@@ -160,6 +160,14 @@ impl Cli {
             Command::Check(check) => check.execute(),
             Command::Publish(publish) => publish.execute(),
         }
+    }
+}
+
+impl BrokerArgs {
+    /// The address; none if it is not one, which has been printed, without what may be a password in it.
+    fn address(&self) -> Option<Address> {
+        let address = Address::parse(&self.amqp_url);
+        address.inspect_err(|error| eprintln!("error: --amqp-url or WARREN_AMQP_URL is not an AMQP URL: {error}\n\nhint: write amqp://user:password@host:port/vhost, with the vhost `/` as %2f")).ok()
     }
 }
 

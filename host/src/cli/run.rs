@@ -36,6 +36,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        let Some(address) = self.broker.address() else { return Ok(Exit::Usage) };
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
         // From here on, also while components are compiled, a signal means a clean end.
@@ -56,8 +57,7 @@ impl Run {
             }
         };
         let grace = Duration::from_secs(self.grace_seconds);
-        let host =
-            Host::new(&loaded.contract, handlers, self.broker.amqp_url, grace, guests.handle().clone());
+        let host = Host::new(&loaded.contract, handlers, address, grace, guests.handle().clone());
         let ended = amqp.block_on(until_stopped(&host, signals));
         guests.shutdown_timeout(Duration::from_secs(1));
         Ok(match ended {

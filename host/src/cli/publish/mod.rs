@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
-use crate::broker::Publication;
+use crate::broker::{Address, Publication};
 use crate::contract::{Contract, Publisher};
 use crate::message::{HeaderValue, Message, Properties, headers_json};
 use crate::topology::{self, Topology};
@@ -108,6 +108,7 @@ Examples:
 
 impl Publish {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        let Some(address) = self.broker.address() else { return Ok(Exit::Usage) };
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let Some(publisher) = loaded.contract.publishers.get(&self.publisher).cloned() else {
             eprintln!("error: {}", no_publisher(&loaded.contract, &self.publisher));
@@ -122,11 +123,12 @@ impl Publish {
         };
         let topology = if self.no_declare { Topology::default() } else { topology::derive(&loaded.contract) };
         let template = Template { routing_key, app_id: loaded.contract.name.clone() };
-        client_runtime()?.block_on(self.publish(&publisher, &topology, &template))
+        client_runtime()?.block_on(self.publish(&address, &publisher, &topology, &template))
     }
 
     async fn publish(
         self,
+        address: &Address,
         publisher: &Arc<Publisher>,
         topology: &Topology,
         template: &Template,
@@ -135,7 +137,7 @@ impl Publish {
             Input::open(self.data.as_deref(), self.file.as_deref(), publisher.message.max_body_bytes)?;
         let mut report = Report::new(self.progress, input.bytes, self.refused.as_deref())?;
         let wait = Duration::from_secs(self.wait_seconds);
-        let mut session = match Session::open(&self.broker.amqp_url, topology, wait).await {
+        let mut session = match Session::open(address, topology, wait).await {
             Ok(session) => session,
             Err(error) => return Ok(fail(&error)),
         };
