@@ -192,6 +192,7 @@ fn an_interrupted_stream_says_what_was_confirmed() {
     vhost.client.until_ready("work", 2);
     running.signal("INT");
     let done = running.finish();
+    assert_eq!(done.code, Some(130));
     assert!(done.stdout.starts_with("stopped; 2 confirmed, 0 refused"), "{} {}", done.stdout, done.stderr);
     assert_eq!(vhost.leftovers(), [("work".to_owned(), 2)].into());
 }

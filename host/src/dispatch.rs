@@ -24,6 +24,7 @@ use crate::topology::wait_queue_name;
 /// How long the host waits before it tries again what it could not do itself; doubles each time.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 const TROUBLE_PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// Everything that the deliveries of one consumer need.
 #[derive(Debug)]
 pub struct Subscription {

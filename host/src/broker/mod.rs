@@ -34,6 +34,9 @@ pub enum Error {
     /// The broker cancelled the consumer: its queue was deleted, or lost its leader.
     #[error("the broker cancelled the consumer")]
     Cancelled,
+    /// The broker returned a message that was not published.
+    #[error("the broker returned a message `{0}` that was not among the published ones")]
+    StrangeReturn(String),
     /// The broker or the connection said no.
     #[error(transparent)]
     Amqp(#[from] lapin::Error),

@@ -146,8 +146,13 @@ async fn publish_batch(channel: &Channel, batch: Vec<Job>) -> Result<(), Error> 
             returned.insert(id.unwrap_or_default(), message.reply_text.as_str().to_owned());
         }
     }
+    let known: HashSet<&str> = batch.iter().map(|(publication, _)| id(publication)).collect();
+    if let Some(strange) = returned.keys().find(|id| !known.contains(id.as_str())) {
+        // Then it is not known which message of the batch it was, and none of them may count as published.
+        return Err(Error::StrangeReturn(strange.clone()));
+    }
     for ((publication, answer), acked) in batch.into_iter().zip(acked) {
-        let reason = returned.remove(short(id(&publication)).as_str());
+        let reason = returned.remove(id(&publication));
         let verdict = verdict(&publication, acked, reason);
         // Whoever asked may have been cancelled; then nobody wants to know.
         drop(answer.send((publication, verdict)));

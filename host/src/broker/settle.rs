@@ -3,7 +3,7 @@
 //! Tags that are finished in one unbroken row from the lowest open one are acked together (`multiple`); a tag is never
 //! covered by an ack of another while it is open.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
@@ -50,8 +50,18 @@ impl Token {
     }
 }
 
+impl Drop for Token {
+    /// A panic of ours must not keep the message, and its place in the prefetch, until the connection ends. It goes back
+    /// counted, so that one that makes us panic each time ends as poison.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.settlements.send((self.tag, Settlement::Reject)).ok(); // else the epoch is over anyway
+        }
+    }
+}
+
 /// Sends settlements to the broker in the order of their tags until every token is gone; the queue between is bounded
-/// by the prefetch. `first_tag` is the lowest tag that can be open on this channel.
+/// by the prefetch.
 pub(super) async fn run(
     channel: Channel,
     mut settlements: mpsc::UnboundedReceiver<(u64, Settlement)>,
@@ -100,7 +110,7 @@ struct Window {
     /// Every tag up to this one is settled.
     settled_up_to: u64,
     /// Settled tags above it.
-    beyond: BTreeMap<u64, ()>,
+    beyond: BTreeSet<u64>,
 }
 
 impl Window {
@@ -108,14 +118,14 @@ impl Window {
         let mut acks: Vec<u64> = Vec::new();
         let mut steps: Vec<Step> = Vec::new();
         for (tag, settlement) in batch {
-            self.beyond.insert(tag, ());
+            self.beyond.insert(tag);
             match settlement {
                 Settlement::Ack => acks.push(tag),
                 Settlement::Reject => steps.push(Step::Reject(tag)),
                 Settlement::Return => steps.push(Step::Return(tag)),
             }
         }
-        while self.beyond.remove(&(self.settled_up_to + 1)).is_some() {
+        while self.beyond.remove(&(self.settled_up_to + 1)) {
             self.settled_up_to += 1;
         }
         acks.sort_unstable();
@@ -171,8 +181,8 @@ mod tests {
             let mut tags: Vec<u64> = (1..=40).collect();
             random.shuffle(&mut tags);
             let mut window = Window::default();
-            let mut open: std::collections::BTreeSet<u64> = (1..=40).collect();
-            let mut finished = std::collections::BTreeSet::new();
+            let mut open: BTreeSet<u64> = (1..=40).collect();
+            let mut finished = BTreeSet::new();
             while !tags.is_empty() {
                 let batch: Vec<u64> = tags.drain(..random.usize(1..=tags.len().min(7))).collect();
                 finished.extend(batch.iter().copied());

@@ -54,7 +54,8 @@ Exit codes:
   69  no broker
   70  our own fault
   77  the broker refused us
-  78  something is wrong with the contract, a component, or what exists on the broker";
+  78  something is wrong with the contract, a component, or what exists on the broker
+ 130  interrupted before everything was done (`run` that is stopped once drains, and exits with 0)";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -114,6 +115,8 @@ pub enum Exit {
     NoPermission = 77,
     /// The contract, a component or the broker's topology is not as it has to be.
     Contract = 78,
+    /// Ctrl-C came before everything was done; what a shell reports for that.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

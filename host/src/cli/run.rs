@@ -12,9 +12,6 @@ use crate::run::{Host, RunError};
 
 use super::{BrokerArgs, CacheArgs, ContractArgs, Exit, print_problems};
 
-/// What a shell reports for a program that Ctrl-C has ended.
-const INTERRUPTED: i32 = 130;
-
 /// Declare the topology and consume until Ctrl-C or SIGTERM
 ///
 /// A broker that is not there is waited for; one that goes away is connected to again, and nothing is lost. On Ctrl-C or
@@ -98,7 +95,7 @@ async fn until_stopped(host: &Host, mut signals: Signals) -> Result<(), RunError
 #[expect(clippy::exit, reason = "asked for twice; the broker hands out again whatever was not settled")]
 fn leave_now() {
     eprintln!("stopped at once; unfinished messages go back to their queues");
-    std::process::exit(INTERRUPTED);
+    std::process::exit(Exit::Interrupted as i32);
 }
 
 /// A runtime for commands that only talk to the broker.

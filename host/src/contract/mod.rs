@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 pub use message::Message;
 pub use problem::{Problem, Problems};
 pub use raw::{ExchangeType, QueueType};
-pub use routing::topic_matches;
+use routing::topic_matches;
 pub use shape::schema;
 use source::Source;
 

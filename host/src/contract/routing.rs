@@ -8,7 +8,7 @@ use super::{Binding, Exchange, ExchangeType};
 pub(super) const KEY_BYTES_MAX: usize = 255;
 
 /// Whether `key` matches the topic `pattern`: words are separated by dots, `*` stands for one word, `#` for any number.
-pub fn topic_matches(pattern: &str, key: &str) -> bool {
+pub(super) fn topic_matches(pattern: &str, key: &str) -> bool {
     let pattern: Vec<&str> = words(pattern);
     let key: Vec<&str> = words(key);
     // `open[i]`: the part of the pattern seen so far matches the first `i` words of the key.

@@ -14,7 +14,7 @@ use super::{Host, RunError, Subscribed};
 
 /// Why an epoch could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(super) enum OpenError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -27,20 +27,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether waiting will not help: at the start, a human is there to be told.
-    pub(super) fn is_final(&self) -> bool {
+    /// What waiting will not mend: at the start, a human is there to be told.
+    pub(super) fn into_final(self) -> Result<RunError, Self> {
         match self {
-            Self::Connect(error) => matches!(error, ConnectError::Refused { .. }),
-            Self::Declare(error) => matches!(error, DeclareError::Conflict(_) | DeclareError::Refused { .. }),
-            Self::Broker(_) => false,
-        }
-    }
-
-    pub(super) fn into_run_error(self) -> RunError {
-        match self {
-            Self::Connect(error) => RunError::Connect(error),
-            Self::Declare(error) => RunError::Declare(error),
-            Self::Broker(error) => RunError::Declare(DeclareError::Broker(error)),
+            Self::Connect(error @ ConnectError::Refused { .. }) => Ok(RunError::Connect(error)),
+            Self::Declare(error @ (DeclareError::Conflict(_) | DeclareError::Refused { .. })) => {
+                Ok(RunError::Declare(error))
+            }
+            error @ (Self::Connect(_) | Self::Declare(_) | Self::Broker(_)) => Err(error),
         }
     }
 }

@@ -22,7 +22,6 @@ use crate::policy::copy::Holder;
 use crate::sandbox::Handler;
 use crate::topology::{self, Topology};
 
-pub use epoch::OpenError;
 use epoch::{Ended, Opened};
 
 /// The first delay before connecting again; it doubles each time.
@@ -110,10 +109,12 @@ impl Host {
                         delay = RECONNECT_DELAY;
                     }
                 }
-                Err(error) if first && error.is_final() => return Err(error.into_run_error()),
                 Err(error) => {
-                    // Once for each kind of trouble, and not once for each try.
                     let text = error.to_string();
+                    if first && let Ok(error) = error.into_final() {
+                        return Err(error);
+                    }
+                    // Once for each kind of trouble, and not once for each try.
                     if text != said {
                         tracing::warn!("{text}; trying again until it works");
                         said = text;

@@ -26,6 +26,8 @@ use session::{Session, SessionError};
 
 /// The most messages of one batch.
 const BATCH_MAX: usize = 256;
+/// How long after Ctrl-C the broker may still confirm what it was sent.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(3);
 
 /// Publish one message, or a file or stream of JSON lines, through a publisher, event or command of the contract
 ///
@@ -141,20 +143,36 @@ impl Publish {
             Ok(session) => session,
             Err(error) => return Ok(fail(&error)),
         };
+        // One listener for the whole run: a signal between two of them would be nobody's.
+        let interrupt = tokio::signal::ctrl_c();
+        tokio::pin!(interrupt);
         let mut interrupted = false;
         let mut lines = Vec::with_capacity(BATCH_MAX);
-        loop {
+        while !interrupted {
             tokio::select! {
                 read = input.lines.recv_many(&mut lines, BATCH_MAX) => if read == 0 { break },
-                _ = tokio::signal::ctrl_c() => { interrupted = true; break }
+                _ = &mut interrupt => { interrupted = true; break }
             }
             let batch = self.batch(&mut lines, publisher, template, &mut report)?;
-            match session.publish(batch).await {
-                Ok(verdicts) => report.verdicts(verdicts)?,
-                Err(error) => {
+            let sent = batch.len();
+            let verdicts = {
+                let publishing = session.publish(batch);
+                tokio::pin!(publishing);
+                tokio::select! {
+                    verdicts = &mut publishing => Some(verdicts),
+                    _ = &mut interrupt => {
+                        interrupted = true;
+                        tokio::time::timeout(INTERRUPT_GRACE, publishing).await.ok()
+                    }
+                }
+            };
+            match verdicts {
+                Some(Ok(verdicts)) => report.verdicts(verdicts)?,
+                Some(Err(error)) => {
                     report.finish(false);
                     return Ok(fail(&error));
                 }
+                None => eprintln!("{sent} more were sent and not confirmed; they may have been published"),
             }
         }
         session.close().await;
@@ -163,7 +181,11 @@ impl Publish {
         if let Some(error) = read_all {
             return Err(error);
         }
-        Ok(if refused > 0 { Exit::Refused } else { Exit::Done })
+        Ok(match (interrupted, refused) {
+            (true, _) => Exit::Interrupted,
+            (false, 0) => Exit::Done,
+            (false, _) => Exit::Refused,
+        })
     }
 
     /// Checks lines, and makes messages of those that pass.
