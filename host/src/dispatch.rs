@@ -6,6 +6,7 @@
 //! confirmed; where the host cannot do its part, it keeps the delivery and tries again, which costs the message no
 //! attempt; where the epoch fails, it lets go, and the broker hands the message over again.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::{Delivery, Publication, Publisher, Settlement};
-use crate::contract::{self, DeadLetter, Retry};
-use crate::message::{HeaderValue, Message, headers_json};
+use crate::contract::{self, DeadLetter, OnFailure, Retry};
+use crate::message::{HeaderValue, Message, Properties, headers_json};
 use crate::policy::copy::{self, Holder};
 use crate::policy::{self, Attempt, Disposition, Outcome, history};
 use crate::sandbox::{Call, CallInfo, Handler, Outgoing};
@@ -32,6 +33,8 @@ pub struct Subscription {
     pub message: std::sync::Arc<contract::Message>,
     /// How failures are retried.
     pub retry: Retry,
+    /// What becomes of failures, where it is not what their class says.
+    pub on_failure: OnFailure,
     /// How often a message may be handed over without being settled.
     pub deliveries_max: u32,
     /// Where dead letters go; none if the contract says to drop them.
@@ -115,7 +118,8 @@ async fn work(subscription: &Subscription, epoch: &Epoch, delivery: &mut Deliver
         return put_off(subscription, epoch, &delivery.message, message_id, attempt, disposition).await;
     }
     let Call { outcome, outbox } = call(subscription, epoch, delivery, &message_id, attempt).await?;
-    let disposition = policy::decide(&outcome, attempt, &subscription.retry, fastrand::f64());
+    let Subscription { retry, on_failure, .. } = subscription;
+    let disposition = policy::decide(&outcome, attempt, retry, on_failure, fastrand::f64());
     let (publications, settlement) = match &disposition {
         Disposition::Ack => {
             let publish = |outgoing| publication(subscription, &delivery.message, &message_id, outgoing);
@@ -192,9 +196,11 @@ async fn call(
         let outcome = Outcome::Poison { deliveries: history::deliveries(message) };
         return Ok(Call { outcome, outbox: Vec::new() });
     }
-    if let Err(reasons) = check(subscription, message) {
-        return Ok(Call { outcome: Outcome::Invalid(reasons), outbox: Vec::new() });
-    }
+    let plain = match check(subscription, message) {
+        Ok(plain) => plain,
+        Err(reasons) => return Ok(Call { outcome: Outcome::Invalid(reasons), outbox: Vec::new() }),
+    };
+    let message = plain.as_ref().unwrap_or(message);
     let queue = &subscription.holder.queue;
     let mut trouble = Trouble::default();
     loop {
@@ -206,18 +212,27 @@ async fn call(
     }
 }
 
-fn check(subscription: &Subscription, message: &Message) -> Result<(), Vec<String>> {
-    if let Some(encoding) = message.properties.content_encoding.as_deref()
-        && !matches!(encoding, "" | "identity" | "utf-8" | "UTF-8")
-    {
-        let encoding: String = encoding.chars().take(50).collect();
-        return Err(vec![format!("content-encoding `{encoding}` is not supported")]);
-    }
-    let content_type = message.properties.content_type.as_deref();
-    subscription.message.check(&message.body, content_type, || {
+/// Checks a message; gives it without compression where it came with some. The copy for a retry or a dead letter is
+/// always made of the message as it came.
+fn check(subscription: &Subscription, message: &Message) -> Result<Option<Message>, Vec<String>> {
+    let Properties { content_type, content_encoding, .. } = &message.properties;
+    let body = subscription
+        .message
+        .decode(&message.body, content_encoding.as_deref())
+        .map_err(|reason| vec![reason])?;
+    subscription.message.check(&body, content_type.as_deref(), || {
         let headers: Vec<_> =
             message.headers.iter().filter(|(name, _)| !history::is_bookkeeping(name)).cloned().collect();
         headers_json(&headers)
+    })?;
+    Ok(match body {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(body) => {
+            let properties = Properties { content_encoding: None, ..message.properties.clone() };
+            let Message { exchange, routing_key, headers, .. } = message;
+            let (exchange, routing_key, headers) = (exchange.clone(), routing_key.clone(), headers.clone());
+            Some(Message { exchange, routing_key, properties, headers, body })
+        }
     })
 }
 
@@ -285,6 +300,8 @@ fn publication(
     properties.correlation_id.get_or_insert(correlation_id);
     properties.timestamp.get_or_insert_with(|| now_ms() / 1000);
     properties.app_id.get_or_insert_with(|| subscription.app_id.clone());
+    let (body, encoding) = publisher.message.encode(body);
+    properties.content_encoding = encoding.map(str::to_owned).or(properties.content_encoding);
     let mut message = Message { properties, headers, body, ..Message::default() };
     message.set_header(history::CAUSATION_ID, HeaderValue::text(input_id));
     for name in ["traceparent", "tracestate"] {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::contract::{Consumer, Contract, Problem, Problems};
+use crate::contract::{Consumer, Contract, Problem, Problems, Surroundings};
 use crate::sandbox::{Cache, ComponentError, EngineOptions, Grants, Handler, Sandbox};
 
 /// The largest component, in bytes. Python's are 18 MB.
@@ -38,7 +38,9 @@ pub fn contract(path: &Path) -> anyhow::Result<Result<Loaded, Box<Problems>>> {
         String::from_utf8(text).with_context(|| format!("the contract `{}` is not UTF-8", path.display()))?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
-    let contract = Contract::parse(&path.display().to_string(), &text, &read_file);
+    let variable = |name: &str| std::env::var(name).ok();
+    let surroundings = Surroundings { read_file: &read_file, variable: &variable };
+    let contract = Contract::parse(&path.display().to_string(), &text, surroundings);
     Ok(contract.map(|contract| Loaded { contract, folder: folder.clone() }))
 }
 

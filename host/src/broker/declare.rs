@@ -3,10 +3,10 @@
 
 use std::fmt;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::{ErrorKind, ExchangeKind};
 
-use crate::contract::ExchangeType;
+use crate::contract::{Binding, Destination, ExchangeType};
 use crate::topology::{ExchangeDeclaration, QueueDeclaration, Topology};
 
 use super::amqp::{arguments, short};
@@ -76,20 +76,26 @@ pub async fn declare(connection: &Connection, topology: &Topology) -> Result<(),
             .map_err(|error| explain(thing, error))?;
     }
     for binding in &topology.bindings {
-        let thing = format!(
-            "the binding of `{}` to `{}` with `{}`",
-            binding.queue, binding.exchange, binding.routing_key
-        );
-        let bind = channel.queue_bind(
-            short(&binding.queue),
-            short(&binding.exchange),
-            short(&binding.routing_key),
-            QueueBindOptions { nowait: false },
-            arguments(&binding.arguments),
-        );
-        reply("queue.bind", bind).await.map_err(|error| explain(thing, error))?;
+        let Binding { exchange, destination, routing_key, .. } = binding;
+        let thing = format!("the binding of `{}` to `{exchange}` with `{routing_key}`", destination.name());
+        reply("bind", bind(&channel, binding)).await.map_err(|error| explain(thing, error))?;
     }
     reply("channel.close", channel.close(200, "declared".into())).await.map_err(DeclareError::Broker)
+}
+
+async fn bind(channel: &lapin::Channel, binding: &Binding) -> lapin::Result<()> {
+    let (exchange, key) = (short(&binding.exchange), short(&binding.routing_key));
+    let arguments = arguments(&binding.arguments);
+    match &binding.destination {
+        Destination::Queue(queue) => {
+            let options = QueueBindOptions { nowait: false };
+            channel.queue_bind(short(queue), exchange, key, options, arguments).await
+        }
+        Destination::Exchange(to) => {
+            let options = ExchangeBindOptions { nowait: false };
+            channel.exchange_bind(short(to), exchange, key, options, arguments).await
+        }
+    }
 }
 
 async fn declare_exchange(channel: &lapin::Channel, exchange: &ExchangeDeclaration) -> lapin::Result<()> {
@@ -100,7 +106,7 @@ async fn declare_exchange(channel: &lapin::Channel, exchange: &ExchangeDeclarati
         ExchangeType::Headers => ExchangeKind::Headers,
     };
     let options = ExchangeDeclareOptions {
-        passive: false,
+        passive: exchange.passive,
         durable: exchange.durable,
         auto_delete: exchange.auto_delete,
         internal: exchange.internal,
@@ -111,10 +117,10 @@ async fn declare_exchange(channel: &lapin::Channel, exchange: &ExchangeDeclarati
 
 async fn declare_queue(channel: &lapin::Channel, queue: &QueueDeclaration) -> lapin::Result<()> {
     let options = QueueDeclareOptions {
-        passive: false,
+        passive: queue.passive,
         durable: queue.durable,
-        exclusive: false,
-        auto_delete: false,
+        exclusive: queue.exclusive,
+        auto_delete: queue.auto_delete,
         nowait: false,
     };
     channel.queue_declare(short(&queue.name), options, arguments(&queue.arguments)).await.map(|_| ())

@@ -175,9 +175,14 @@ impl BrokerArgs {
 }
 
 impl ContractArgs {
+    /// The contract, or what is wrong with it.
+    fn read(&self) -> anyhow::Result<Result<Loaded, Box<Problems>>> {
+        load::contract(&self.path)
+    }
+
     /// The contract; none if it is not sound, which has been printed.
     fn load(&self) -> Option<Loaded> {
-        match load::contract(&self.path) {
+        match self.read() {
             Ok(read) => read.inspect_err(|problems| print_problems(problems)).ok(),
             Err(error) => {
                 eprintln!("error: {error:#}");

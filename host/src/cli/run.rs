@@ -35,6 +35,15 @@ impl Run {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         let Some(address) = self.broker.address() else { return Ok(Exit::Usage) };
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
+        let later = loaded.contract.cannot_run();
+        if !later.is_empty() {
+            print_problems(&loaded.contract.problems(later));
+            return Ok(Exit::Contract);
+        }
+        let warnings = loaded.contract.warnings();
+        if !warnings.is_empty() {
+            print_problems(&warnings);
+        }
         let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
         // From here on, also while components are compiled, a signal means a clean end.
         let signals = {

@@ -1,9 +1,16 @@
 //! A kind of message: its schemas, and the check of a real message against them.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::io::{Read, Write};
 
+use flate2::Compression;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::write::{GzEncoder, ZlibEncoder};
 use jsonschema::Validator;
 use serde_json::Value;
+
+use super::Encoding;
 
 /// The longest list of reasons given for one invalid message.
 const REASONS_MAX: usize = 5;
@@ -16,15 +23,91 @@ pub struct Message {
     pub name: String,
     /// MIME type of the payload.
     pub content_type: String,
-    /// The largest payload, in bytes.
+    /// How Warren compresses what it publishes.
+    pub content_encoding: Option<Encoding>,
+    /// The largest payload, decompressed, in bytes.
     pub max_body_bytes: u64,
+    /// The payload's schema, JSON Schema 2020-12 without references to other files.
+    pub payload_schema: Value,
+    /// The headers' schema, likewise.
+    pub headers_schema: Option<Value>,
+    /// One line on what the message says.
+    pub summary: Option<String>,
+    /// More on what the message says.
+    pub description: Option<String>,
+    /// Version of the message.
+    pub version: Option<String>,
+    /// Messages as they may be.
+    pub examples: Vec<Example>,
     pub(super) payload: Validator,
     pub(super) headers: Option<Validator>,
 }
 
+/// A message as it may be.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Example {
+    pub name: Option<String>,
+    pub summary: Option<String>,
+    pub payload: Value,
+    pub headers: Option<Value>,
+}
+
+/// A body as its publisher meant it: without compression.
+pub type Decoded<'a> = Cow<'a, [u8]>;
+
 impl Message {
-    /// Checks a message; the reasons why it is invalid. Values of the message are not part of the reasons, because
-    /// they end up in logs and headers.
+    /// Takes the compression off a body. The error is the reason why it cannot be read.
+    pub fn decode<'a>(&self, body: &'a [u8], content_encoding: Option<&str>) -> Result<Decoded<'a>, String> {
+        let encoding = content_encoding.unwrap_or_default().trim().to_ascii_lowercase();
+        match encoding.as_str() {
+            "" | "identity" | "utf-8" => Ok(Cow::Borrowed(body)),
+            "gzip" | "x-gzip" => self.inflate(MultiGzDecoder::new(body), "gzip"),
+            // RFC 9110 means zlib's format; some send the bare one.
+            "deflate" if is_zlib(body) => self.inflate(ZlibDecoder::new(body), "deflate"),
+            "deflate" => self.inflate(DeflateDecoder::new(body), "deflate"),
+            _ => {
+                let encoding: String = encoding.chars().take(50).collect();
+                Err(format!("content-encoding `{encoding}` is not supported: gzip and deflate are"))
+            }
+        }
+    }
+
+    fn inflate<'a>(&self, decoder: impl Read, encoding: &str) -> Result<Decoded<'a>, String> {
+        let mut body = Vec::new();
+        // One byte more than allowed tells that there is more; a bomb is not unpacked any further.
+        let read = decoder.take(self.max_body_bytes.saturating_add(1)).read_to_end(&mut body);
+        read.map_err(|error| format!("body is not {encoding}, as its content-encoding says: {error}"))?;
+        if body.len() as u64 > self.max_body_bytes {
+            return Err(format!(
+                "body is more than the {} bytes that the contract allows, decompressed",
+                self.max_body_bytes
+            ));
+        }
+        Ok(Cow::Owned(body))
+    }
+
+    /// Compresses a body as the contract says for what is published; `content-encoding` goes with it.
+    pub fn encode(&self, body: Vec<u8>) -> (Vec<u8>, Option<&'static str>) {
+        let compressed = match self.content_encoding {
+            None => None,
+            Some(Encoding::Gzip) => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+                encoder.write_all(&body).and_then(|()| encoder.finish()).ok().map(|body| (body, "gzip"))
+            }
+            Some(Encoding::Deflate) => {
+                let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+                encoder.write_all(&body).and_then(|()| encoder.finish()).ok().map(|body| (body, "deflate"))
+            }
+        };
+        match compressed {
+            Some((compressed, encoding)) => (compressed, Some(encoding)),
+            None => (body, None),
+        }
+    }
+
+    /// Checks a message without compression; the reasons why it is invalid. Values of the message are not part of the
+    /// reasons, because they end up in logs and headers.
     pub fn check(
         &self,
         body: &[u8],
@@ -48,7 +131,7 @@ impl Message {
             )]);
         }
         let mut reasons = Vec::new();
-        if is_json(&self.content_type) {
+        if self.is_json() {
             let payload = parse(body)?;
             collect(&self.payload, &payload, "body", &mut reasons);
         }
@@ -56,6 +139,24 @@ impl Message {
             collect(schema, &headers(), "headers", &mut reasons);
         }
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// Why an example of the contract is none, if so.
+    pub(super) fn example_faults(&self, example: &Example) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.is_json() {
+            collect(&self.payload, &example.payload, "payload", &mut reasons);
+        }
+        if let (Some(schema), Some(headers)) = (&self.headers, &example.headers) {
+            collect(schema, headers, "headers", &mut reasons);
+        }
+        reasons
+    }
+
+    /// Whether the payload is JSON, and so held against its schema.
+    pub fn is_json(&self) -> bool {
+        let essence = essence(&self.content_type);
+        essence == "application/json" || essence.ends_with("+json")
     }
 }
 
@@ -77,15 +178,18 @@ fn collect(schema: &Validator, value: &Value, what: &str, reasons: &mut Vec<Stri
     }
 }
 
+/// The two bytes of zlib's header: method 8, and a check sum.
+fn is_zlib(body: &[u8]) -> bool {
+    matches!(body, [first, second, ..] if first & 0x0f == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0)
+}
+
 /// Compares MIME types without their parameters: `application/json; charset=utf-8` is `application/json`.
 fn same_type(a: &str, b: &str) -> bool {
-    let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence(a) == essence(b)
 }
 
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || essence.ends_with("+json")
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 impl fmt::Debug for Message {

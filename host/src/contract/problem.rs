@@ -1,11 +1,10 @@
-//! One thing wrong with a contract: where, what, and how to mend it. Drawn as a compiler would draw it.
+//! One thing wrong with a contract: where, what, why it would hurt, and how to mend it. `render` draws it.
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Element, Level, Renderer, Snippet};
-
+use super::files::Files;
 use super::source::{Part, Source};
 
 /// One thing wrong with a contract.
@@ -19,21 +18,44 @@ pub struct Problem {
     pub because: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether the contract is refused for it.
+    pub severity: Severity,
+    /// The name of a warning, by which `allow` silences it; empty for an error.
+    pub name: &'static str,
     part: Part,
     span: Option<Range<usize>>,
+    /// Which file the pointer is in, where it is not one of the whole contract.
+    file: Option<usize>,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The contract is refused.
+    Error,
+    /// It may be meant.
+    Warning,
 }
 
 impl Problem {
-    /// A problem with the value at `pointer`.
+    /// A problem with the value at `pointer`, for which the contract is refused.
     pub fn at(pointer: impl Into<String>, says: impl Into<String>) -> Self {
         Self {
             pointer: pointer.into(),
             says: says.into(),
             because: None,
             hint: None,
+            severity: Severity::Error,
+            name: "",
             part: Part::Value,
             span: None,
+            file: None,
         }
+    }
+
+    /// Something about the value at `pointer` that may be meant; `name` is what `allow` calls it.
+    pub fn warning(name: &'static str, pointer: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, name, ..Self::at(pointer, says) }
     }
 
     /// Points at the key, not the value.
@@ -60,6 +82,12 @@ impl Problem {
         self
     }
 
+    /// The pointer is one of this file, and not of the whole contract.
+    pub(super) fn in_file(mut self, file: usize) -> Self {
+        self.file = Some(file);
+        self
+    }
+
     /// The same, as a hint "did you mean": the candidate nearest to `wrong`, or else the list of all.
     pub(super) fn suggest<'a>(self, wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         let candidates: Vec<&str> = candidates.into_iter().collect();
@@ -72,14 +100,24 @@ impl Problem {
 }
 
 /// `a`, `b` and `c`; at most twelve of them.
-fn list(names: &[&str]) -> String {
+pub(super) fn list(names: &[&str]) -> String {
     const SHOWN_MAX: usize = 12;
     let shown = names.iter().take(SHOWN_MAX).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN_MAX { format!("{shown}, …") } else { shown }
 }
 
+/// A text that the file brought, short enough to be shown.
+pub(super) fn brief(text: &str) -> String {
+    const SHOWN_MAX: usize = 80;
+    if text.len() <= SHOWN_MAX {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(SHOWN_MAX)])
+}
+
 fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
+    const COMPARED_BYTES_MAX: usize = 200; // comparing is quadratic
+    let wrong = wrong[..wrong.floor_char_boundary(COMPARED_BYTES_MAX)].to_lowercase();
     candidates
         .iter()
         .map(|name| (strsim::jaro_winkler(&wrong, &name.to_lowercase()), *name))
@@ -90,43 +128,63 @@ fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
 
 /// Everything wrong with one contract, with the text to show it in.
 pub struct Problems {
-    source: Source,
+    files: Arc<Files>,
     problems: Vec<Problem>,
 }
 
+/// Where a problem is in its text.
+pub(super) struct Located<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) source: &'a Source,
+    pub(super) range: Range<usize>,
+}
+
 impl Problems {
-    pub(super) fn new(source: Source, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| range(&source, problem).start);
-        Self { source, problems }
+    pub(super) fn new(files: Arc<Files>, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_cached_key(|problem| {
+            let (file, range) = locate(&files, problem);
+            (problem.severity, file, range.start)
+        });
+        problems.dedup_by(|a, b| a.pointer == b.pointer && a.says == b.says && a.file == b.file);
+        Self { files, problems }
     }
 
-    /// The problems, in the order of the text.
+    /// The problems: errors first, then in the order of the text.
     pub fn list(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The problems as text for a terminal, with colours or without.
-    pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let mut out = String::new();
-        for problem in &self.problems {
-            let path = dotted(&problem.pointer);
-            let snippet = Snippet::source(&self.source.text)
-                .path(&self.source.name)
-                .annotation(AnnotationKind::Primary.span(range(&self.source, problem)).label(&path));
-            let mut elements: Vec<Element<'_>> = vec![snippet.into()];
-            elements.extend(problem.because.as_deref().map(|text| Level::NOTE.message(text).into()));
-            elements.extend(problem.hint.as_deref().map(|text| Level::HELP.message(text).into()));
-            let report = [Level::ERROR.primary_title(&problem.says).elements(elements)];
-            out.push_str(&renderer.render(&report));
-            out.push_str("\n\n");
-        }
-        let count = self.problems.len();
-        let noun = if count == 1 { "problem" } else { "problems" };
-        out.push_str(&format!("{}: {count} {noun}", self.source.name));
-        out
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
     }
+
+    /// Path of the contract, as the user named it.
+    pub fn contract_path(&self) -> &str {
+        &self.files.source(0).name
+    }
+
+    /// These and others of the same contract, as one.
+    pub fn and(self, others: Self) -> Self {
+        let problems = self.problems.into_iter().chain(others.problems).collect();
+        Self::new(self.files, problems)
+    }
+
+    pub(super) fn located(&self) -> impl Iterator<Item = Located<'_>> {
+        self.problems.iter().map(|problem| {
+            let (file, range) = locate(&self.files, problem);
+            Located { problem, source: self.files.source(file), range }
+        })
+    }
+}
+
+fn locate(files: &Files, problem: &Problem) -> (usize, Range<usize>) {
+    let (file, pointer) = match problem.file {
+        Some(file) => (file, problem.pointer.clone()),
+        None => files.locate(&problem.pointer),
+    };
+    let range = problem.span.clone().unwrap_or_else(|| files.source(file).range(&pointer, problem.part));
+    (file, range)
 }
 
 impl fmt::Debug for Problems {
@@ -142,12 +200,3 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-fn range(source: &Source, problem: &Problem) -> Range<usize> {
-    problem.span.clone().unwrap_or_else(|| source.range(&problem.pointer, problem.part))
-}
-
-/// `/queues/orders/retry` as people write it: `queues.orders.retry`.
-fn dotted(pointer: &str) -> String {
-    pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
-}

@@ -1,14 +1,11 @@
-//! Routing keys and binding patterns as AMQP 0-9-1 and RabbitMQ define them, and whether a message finds a queue.
-
-use std::collections::BTreeSet;
-
-use super::{Binding, Exchange, ExchangeType};
+//! Routing keys and binding patterns: what they may look like, as amqp-contract defines it, and which key matches which
+//! pattern, as RabbitMQ does it.
 
 /// The longest routing key, in bytes (an AMQP short string).
 pub(super) const KEY_BYTES_MAX: usize = 255;
 
 /// Whether `key` matches the topic `pattern`: words are separated by dots, `*` stands for one word, `#` for any number.
-pub(super) fn topic_matches(pattern: &str, key: &str) -> bool {
+pub fn topic_matches(pattern: &str, key: &str) -> bool {
     let pattern: Vec<&str> = words(pattern);
     let key: Vec<&str> = words(key);
     // `open[i]`: the part of the pattern seen so far matches the first `i` words of the key.
@@ -36,7 +33,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 /// What is wrong with `key` as a routing key to publish with, if something is.
-pub(super) fn key_fault(key: &str) -> Option<String> {
+pub fn key_fault(key: &str) -> Option<String> {
     if key.split('.').any(|word| word == "*" || word == "#") {
         return Some(format!("`{key}` is a pattern: a message is published with a key, without `*` and `#`"));
     }
@@ -44,7 +41,7 @@ pub(super) fn key_fault(key: &str) -> Option<String> {
 }
 
 /// What is wrong with `pattern` as a binding key, if something is.
-pub(super) fn pattern_fault(pattern: &str) -> Option<String> {
+pub fn pattern_fault(pattern: &str) -> Option<String> {
     if pattern.is_empty() {
         return Some("the routing key is empty".to_owned());
     }
@@ -61,22 +58,31 @@ pub(super) fn pattern_fault(pattern: &str) -> Option<String> {
     strange.map(|word| format!("`{word}` may hold letters, digits, `-` and `_`, with dots between words"))
 }
 
-/// The names of the queues that a message published to `exchange` with `key` reaches.
-pub(super) fn reaches<'a>(exchange: &Exchange, key: &str, bindings: &'a [Binding]) -> BTreeSet<&'a str> {
-    bindings
-        .iter()
-        .filter(|binding| binding.exchange == exchange.name && binding_matches(exchange.kind, binding, key))
-        .map(|binding| binding.queue.as_str())
-        .collect()
-}
-
-fn binding_matches(kind: ExchangeType, binding: &Binding, key: &str) -> bool {
-    match kind {
-        // What a headers exchange does depends on the message, so any binding may match.
-        ExchangeType::Fanout | ExchangeType::Headers => true,
-        ExchangeType::Direct => binding.routing_key == key,
-        ExchangeType::Topic => topic_matches(&binding.routing_key, key),
+/// Whether some key matches both patterns.
+pub(super) fn patterns_meet(a: &str, b: &str) -> bool {
+    let (a, b) = (words(a), words(b));
+    // `open[j]`: what was seen of `a` and the first `j` words of `b` match some same beginning of a key.
+    let mut open = vec![false; b.len() + 1];
+    open[0] = true;
+    for (index, word) in b.iter().enumerate() {
+        open[index + 1] = open[index] && *word == "#";
     }
+    for word in a {
+        let before = open.clone();
+        for index in 0..=b.len() {
+            let skip = word == "#" && before[index];
+            let step = index > 0 && {
+                let other = b[index - 1];
+                let one = word == "*" || other == "*" || word == other;
+                let plain = word != "#" && other != "#" && one;
+                (before[index - 1] && plain)
+                    || (other == "#" && (open[index - 1] || before[index]))
+                    || (word == "#" && other != "#" && open[index - 1])
+            };
+            open[index] = skip || step;
+        }
+    }
+    open[b.len()]
 }
 
 #[cfg(test)]
@@ -106,6 +112,32 @@ mod tests {
             ("orders", "order", false),
         ] {
             assert_eq!(topic_matches(pattern, key), expected, "{pattern} against {key}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_key_matches_both() {
+        let parts = ["a", "b", "*", "#"];
+        let mut keys = vec![String::new()];
+        // Two patterns of three words that meet do so in a key of at most six.
+        let mut longest = vec![String::new()];
+        for _ in 0..6 {
+            longest = longest.iter().flat_map(|key| ["a", "b"].map(|word| format!("{key}.{word}"))).collect();
+            keys.extend(longest.iter().map(|key| key[1..].to_owned()));
+        }
+        let mut patterns = Vec::new();
+        for first in parts {
+            patterns.push(first.to_owned());
+            for second in parts {
+                patterns.push(format!("{first}.{second}"));
+                patterns.extend(parts.map(|third| format!("{first}.{second}.{third}")));
+            }
+        }
+        for a in &patterns {
+            for b in &patterns {
+                let meet = keys.iter().any(|key| topic_matches(a, key) && topic_matches(b, key));
+                assert_eq!(patterns_meet(a, b), meet, "{a} and {b}");
+            }
         }
     }
 }

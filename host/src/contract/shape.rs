@@ -10,21 +10,25 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, generate::SchemaSettings};
 use serde_json::Value;
 
-use super::problem::Problem;
+use super::problem::{Problem, brief};
 use super::raw;
-use super::source::{Source, join};
+use super::source::{join, unescape};
 
-/// Reads the parsed text as a contract; or says everything that is wrong with its shape. Unknown keys alone do not
+/// How many problems of shape are told.
+const PROBLEMS_MAX: usize = 500;
+
+/// Reads the values of a contract file; or says everything that is wrong with their shape. Unknown keys alone do not
 /// keep the rest from being read, so that the problems of the rest are found in the same run.
-pub(super) fn read(source: &Source) -> (Option<raw::Contract>, Vec<Problem>) {
-    let mut problems = Vec::new();
+pub(super) fn read(mut root: Value, problems: &mut Vec<Problem>) -> Option<raw::Contract> {
     let mut unknown = Vec::new();
     let mut fatal = false;
-    for error in VALIDATOR.1.iter_errors(&source.root) {
+    for error in VALIDATOR.1.iter_errors(&root).take(PROBLEMS_MAX) {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             for key in unexpected {
                 let pointer = join(error.instance_path().as_str(), key);
-                problems.push(unknown_key(&error, key, &pointer));
+                if problems.len() < PROBLEMS_MAX {
+                    problems.push(unknown_key(&error, key, &pointer));
+                }
                 unknown.push(pointer);
             }
         } else {
@@ -33,23 +37,18 @@ pub(super) fn read(source: &Source) -> (Option<raw::Contract>, Vec<Problem>) {
         }
     }
     if fatal {
-        return (None, problems);
+        return None;
     }
-    let mut root = source.root.clone();
     for pointer in unknown {
         remove(&mut root, &pointer);
     }
-    match serde_json::from_value(root) {
-        Ok(contract) => (Some(contract), problems),
-        Err(error) => {
-            problems.push(Problem::at("", format!("cannot be read: {error}")));
-            (None, problems)
-        }
-    }
+    serde_json::from_value(root)
+        .map_err(|error| problems.push(Problem::at("", format!("cannot be read: {error}"))))
+        .ok()
 }
 
 /// The JSON Schema of contract files.
-pub fn schema() -> &'static Value {
+pub(super) fn schema() -> &'static Value {
     &VALIDATOR.0
 }
 
@@ -102,7 +101,7 @@ fn unknown_key(error: &ValidationError<'_>, key: &str, pointer: &str) -> Problem
         .and_then(Value::as_object)
         .map(|properties| properties.keys().map(String::as_str).collect::<Vec<_>>())
         .unwrap_or_default();
-    Problem::at(pointer, format!("unknown key `{key}`")).on_key().suggest(key, known)
+    Problem::at(pointer, format!("unknown key `{}`", brief(key))).on_key().suggest(key, known)
 }
 
 fn wrong_value(error: &ValidationError<'_>) -> Problem {
@@ -128,10 +127,27 @@ fn wrong_value(error: &ValidationError<'_>) -> Problem {
             let written = error.instance().as_str().unwrap_or_default();
             let options: Vec<&str> =
                 options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            Problem::at(pointer, format!("`{written}` is not known here")).suggest(written, options)
+            Problem::at(pointer, format!("`{}` is not known here", brief(written))).suggest(written, options)
         }
-        _ => Problem::at(pointer, error.to_string()),
+        ValidationErrorKind::Minimum { limit } => bound(pointer, error, "less", limit),
+        ValidationErrorKind::Maximum { limit } => bound(pointer, error, "more", limit),
+        ValidationErrorKind::MinLength { .. } => Problem::at(pointer, "this text is empty"),
+        ValidationErrorKind::MaxLength { limit } => {
+            Problem::at(pointer, format!("this text is longer than {limit} characters"))
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            Problem::at(pointer, format!("this list has more than {limit} entries"))
+        }
+        ValidationErrorKind::Pattern { pattern } => {
+            let written = error.instance().as_str().unwrap_or_default();
+            Problem::at(pointer, format!("`{}` does not have the form `{pattern}`", brief(written)))
+        }
+        _ => Problem::at(pointer, brief(&error.to_string())),
     }
+}
+
+fn bound(pointer: &str, error: &ValidationError<'_>, how: &str, limit: &Value) -> Problem {
+    Problem::at(pointer, format!("`{}` is {how} than {limit}", error.instance()))
 }
 
 fn noun(kind: &str) -> String {
@@ -161,6 +177,6 @@ fn remove(root: &mut Value, pointer: &str) {
     if let Some((parent, key)) = pointer.rsplit_once('/')
         && let Some(Value::Object(map)) = root.pointer_mut(parent)
     {
-        map.remove(&key.replace("~1", "/").replace("~0", "~"));
+        map.remove(&unescape(key));
     }
 }

@@ -33,6 +33,11 @@ pub fn deliveries(message: &Message) -> u64 {
 pub fn attempt(message: &Message, retry: &Retry) -> Attempt {
     let before = match retry {
         Retry::QuorumNative { .. } => deliveries(message),
+        // What the broker's own limit counts: a message given back by a host that stops is no attempt.
+        Retry::NativeDelay { .. } => {
+            let count = message.header("x-delivery-count").and_then(|value| value.as_integer()).unwrap_or(0);
+            u64::try_from(count).unwrap_or(0)
+        }
         Retry::None | Retry::TtlBackoff(_) => {
             let count = message.header(RETRY_COUNT).and_then(|value| value.as_integer()).unwrap_or(0);
             u64::try_from(count).unwrap_or(0)
@@ -45,7 +50,7 @@ pub fn attempt(message: &Message, retry: &Retry) -> Attempt {
 /// Whether the message has been handed over so often that it may be what brings the host down. Where the broker's
 /// count is the retry policy, the policy bounds it.
 pub fn is_poison(message: &Message, retry: &Retry, deliveries_max: u32) -> bool {
-    let native = matches!(retry, Retry::QuorumNative { .. });
+    let native = matches!(retry, Retry::QuorumNative { .. } | Retry::NativeDelay { .. });
     !native && deliveries(message) >= deliveries_max.max(1).into()
 }
 

@@ -8,7 +8,7 @@ pub mod history;
 
 use std::time::Duration;
 
-use crate::contract::Retry;
+use crate::contract::{FailureAction, OnFailure, Retry};
 
 /// The longest that the host keeps a message that is to be requeued later. The broker closes the channel of one that is
 /// kept for half an hour.
@@ -94,21 +94,45 @@ pub struct Attempt {
     pub max: u32,
 }
 
-/// Decides. `jitter` is a random number from 0 up to 1.
-pub fn decide(outcome: &Outcome, attempt: Attempt, retry: &Retry, jitter: f64) -> Disposition {
-    let not_before = match outcome {
+/// Decides. `on_failure` is what the contract says otherwise than the classes do; `jitter` is a random number from 0 up
+/// to 1.
+pub fn decide(
+    outcome: &Outcome,
+    attempt: Attempt,
+    retry: &Retry,
+    on_failure: &OnFailure,
+    jitter: f64,
+) -> Disposition {
+    let action = match outcome {
         Outcome::Handled => return Disposition::Ack,
-        Outcome::Invalid(_) | Outcome::Poison { .. } => return Disposition::DeadLetter,
-        Outcome::Failed(Failure::Permanent(_) | Failure::Unauthorized(_)) => return Disposition::DeadLetter,
-        Outcome::Failed(Failure::RateLimited { retry_after, .. }) => *retry_after,
-        Outcome::Failed(Failure::Transient(_)) | Outcome::Faulted(_) => Duration::ZERO,
+        Outcome::Invalid(_) | Outcome::Poison { .. } => FailureAction::DeadLetter,
+        Outcome::Failed(Failure::Permanent(_)) => on_failure.permanent.unwrap_or(FailureAction::DeadLetter),
+        Outcome::Failed(Failure::Unauthorized(_)) => {
+            on_failure.unauthorized.unwrap_or(FailureAction::DeadLetter)
+        }
+        Outcome::Failed(Failure::Transient(_)) => on_failure.transient.unwrap_or(FailureAction::Retry),
+        Outcome::Failed(Failure::RateLimited { .. }) => {
+            on_failure.rate_limited.unwrap_or(FailureAction::Retry)
+        }
+        Outcome::Faulted(Fault::Trap(_)) => on_failure.trap.unwrap_or(FailureAction::Retry),
+        Outcome::Faulted(Fault::Deadline(_)) => on_failure.deadline.unwrap_or(FailureAction::Retry),
+        Outcome::Faulted(Fault::Memory { .. }) => on_failure.memory.unwrap_or(FailureAction::Retry),
     };
-    if attempt.number >= attempt.max {
+    if action == FailureAction::DeadLetter || attempt.number >= attempt.max {
         return Disposition::DeadLetter;
     }
+    let not_before = match outcome {
+        Outcome::Failed(Failure::RateLimited { retry_after, .. }) => *retry_after,
+        _ => Duration::ZERO,
+    };
     match retry {
         Retry::None => Disposition::DeadLetter,
         Retry::QuorumNative { .. } => Disposition::Requeue { after: not_before.min(HOLD_MAX) },
+        // The broker delays it by itself; what was asked for beyond that is waited here.
+        Retry::NativeDelay { initial_delay, max_delay, .. } => {
+            let brokers = initial_delay.saturating_mul(attempt.number).min(*max_delay);
+            Disposition::Requeue { after: not_before.saturating_sub(brokers).min(HOLD_MAX) }
+        }
         Retry::TtlBackoff(backoff) => {
             let base_ms = backoff.base_delay_ms(attempt.number - 1);
             let jittered_ms =

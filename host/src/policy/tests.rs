@@ -58,8 +58,11 @@ fn the_policy() {
     for (name, retry) in modes {
         for outcome in outcomes() {
             let max = retry.max_attempts();
-            let cells: Vec<String> =
-                (1..=4).map(|number| say(&decide(&outcome, Attempt { number, max }, &retry, 0.5))).collect();
+            let cells: Vec<String> = (1..=4)
+                .map(|number| {
+                    say(&decide(&outcome, Attempt { number, max }, &retry, &OnFailure::default(), 0.5))
+                })
+                .collect();
             table += &format!("{name:8} {:13} {}\n", outcome.class(), cells.join(" "));
         }
     }
@@ -114,7 +117,8 @@ fn delays_stay_within_half_and_one_and_a_half_of_their_base_and_fit_their_queue(
         for number in 1..=backoff.max_retries {
             let attempt = Attempt { number, max: retry.max_attempts() };
             let outcome = Outcome::Failed(Failure::Transient(String::new()));
-            let Disposition::Retry { tier_ms, after } = decide(&outcome, attempt, &retry, random.f64())
+            let Disposition::Retry { tier_ms, after } =
+                decide(&outcome, attempt, &retry, &OnFailure::default(), random.f64())
             else {
                 panic!("attempt {number} of {} was not retried", attempt.max);
             };

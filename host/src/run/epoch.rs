@@ -67,7 +67,8 @@ impl Opened {
             Connection::open(&host.address, &format!("warren publishes for {}", host.contract)).await?;
         let consuming =
             Connection::open(&host.address, &format!("warren consumes for {}", host.contract)).await?;
-        broker::declare(&publishing, &host.topology).await?;
+        // On the connection that consumes: an exclusive queue is its own.
+        broker::declare(&consuming, &host.topology).await?;
         let (publisher, publish) = Publisher::open(&publishing).await?;
         let mut watches = JoinSet::new();
         watches.spawn(async move { publish.await.map_err(|error| error.to_string()) });

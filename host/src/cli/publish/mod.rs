@@ -203,6 +203,10 @@ impl Publish {
             let checked = self.check(&line, &message, publisher);
             match checked {
                 Ok(()) => {
+                    let mut message = message;
+                    let (body, encoding) = publisher.message.encode(message.body);
+                    message.properties.content_encoding = encoding.map(str::to_owned);
+                    message.body = body;
                     let routing_key = template.routing_key.clone();
                     let publication =
                         Publication { exchange: publisher.exchange.clone(), routing_key, message };

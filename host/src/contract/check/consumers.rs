@@ -1,79 +1,21 @@
-//! Consumers, and the bindings that follow from them or are written out.
+//! Consumers, what they take, and the bindings that follow from that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Map;
 
 use super::super::problem::Problem;
-use super::super::routing::{key_fault, pattern_fault, topic_matches};
+use super::super::routing::topic_matches;
 use super::super::source::join;
-use super::super::{Binding, Consumer, ExchangeType, HandlerSpec, Message, raw};
+use super::super::{Binding, Consumer, Destination, ExchangeType, Message, OnFailure, Owner, Takes, raw};
+use super::publishers::{bridged_key, push_new};
+use super::scope::FlowKind;
 use super::{Checker, Messages};
 
-const DEADLINE_MS: u32 = 5_000;
-const MEMORY_MIB: u32 = 64;
-const CONCURRENCY: u16 = 16;
 const PREFETCH_MAX: u16 = 300;
 
 impl Checker<'_> {
-    pub(super) fn bindings(&mut self) -> Vec<Binding> {
-        let mut bindings = Vec::new();
-        for (name, raw) in &self.raw.bindings {
-            let at = join("/bindings", name);
-            self.known(&join(&at, "queue"), "queue", &raw.queue, &self.raw.queues);
-            let exchange = self.known(&join(&at, "exchange"), "exchange", &raw.exchange, &self.raw.exchanges);
-            let Some(exchange) = exchange else { continue };
-            let key = self.binding_key(&at, &raw.exchange, exchange.kind, raw.routing_key.as_deref());
-            bindings.push(Binding {
-                exchange: raw.exchange.clone(),
-                queue: raw.queue.clone(),
-                routing_key: key,
-                arguments: raw.arguments.clone(),
-            });
-        }
-        bindings
-    }
-
-    pub(super) fn binding_key(
-        &mut self,
-        at: &str,
-        exchange: &str,
-        kind: ExchangeType,
-        key: Option<&str>,
-    ) -> String {
-        let at_key = join(at, "routingKey");
-        match (kind, key) {
-            (ExchangeType::Topic, Some(key)) => self.fault(&at_key, pattern_fault(key)),
-            (ExchangeType::Direct, Some(key)) => {
-                if key.split('.').any(|word| word == "*" || word == "#") {
-                    self.problems.push(
-                        Problem::at(
-                            at_key,
-                            format!("`{key}` never matches: `{exchange}` is a direct exchange"),
-                        )
-                        .because(
-                            "a direct exchange compares keys as they are; `*` and `#` mean nothing to it",
-                        )
-                        .hint("write each key out, or say `type: topic` for the exchange"),
-                    );
-                } else {
-                    self.fault(&at_key, key_fault(key));
-                }
-            }
-            (ExchangeType::Topic | ExchangeType::Direct, None) => {
-                self.problems.push(
-                    Problem::at(at, "the key `routingKey` is missing")
-                        .on_key()
-                        .because(format!("`{exchange}` routes by it")),
-                );
-            }
-            (ExchangeType::Fanout | ExchangeType::Headers, _) => {}
-        }
-        key.unwrap_or_default().to_owned()
-    }
-
     pub(super) fn consumers(
         &mut self,
         messages: &Messages,
@@ -82,105 +24,235 @@ impl Checker<'_> {
         let mut consumers = BTreeMap::new();
         for (name, raw) in &self.raw.consumers {
             let at = join("/consumers", name);
-            self.known(&join(&at, "queue"), "queue", &raw.queue, &self.raw.queues);
-            let message = self.consumed(&at, raw, messages, bindings);
-            for (index, publisher) in raw.publishes.iter().enumerate() {
-                let names =
-                    self.raw.publishers.keys().chain(self.raw.events.keys()).chain(self.raw.commands.keys());
-                let names: Vec<&str> = names.map(String::as_str).collect();
-                if !names.contains(&publisher.as_str()) {
-                    let at = join(&join(&at, "publishes"), &index.to_string());
-                    self.problems.push(
-                        Problem::at(at, format!("no publisher, event or command is called `{publisher}`"))
-                            .suggest(publisher, names),
-                    );
-                }
-            }
-            let handler = handler(&raw.handler);
-            let Some(message) = message else { continue };
+            let queue = self.queue_of(&at, raw);
+            self.publishes(&at, &raw.publishes);
+            let handler = self.handler(&at, &raw.handler);
+            let capabilities = self.capabilities(&at, &raw.capabilities);
+            let Some(queue) = queue else { continue };
+            let taken = self.taken(&at, raw, &queue, messages, bindings);
+            let Some((takes, message)) = taken else { continue };
             let prefetch =
                 raw.prefetch.unwrap_or_else(|| PREFETCH_MAX.min(handler.concurrency.saturating_mul(2)));
             let consumer = Consumer {
                 name: name.clone(),
-                queue: raw.queue.clone(),
+                queue,
+                takes,
                 message,
                 handler,
                 publishes: raw.publishes.clone(),
+                capabilities,
+                on_failure: on_failure(&raw.on_failure),
                 prefetch,
+                summary: raw.summary.clone(),
             };
             consumers.insert(name.clone(), consumer);
         }
         consumers
     }
 
-    /// What a consumer consumes; adds the binding that follows from it.
-    fn consumed(
+    /// The queue that a consumer takes from: its own, or that of the rpc it answers.
+    fn queue_of(&mut self, at: &str, raw: &raw::Consumer) -> Option<String> {
+        let of_rpc = raw.rpc.as_ref().and_then(|rpc| self.raw.rpcs.get(rpc)).map(|rpc| rpc.queue.as_str());
+        match (&raw.queue, of_rpc) {
+            (Some(queue), Some(rpcs)) if queue != rpcs => {
+                self.refuse(
+                    Problem::at(join(at, "queue"), format!("the requests are in `{rpcs}`, not in `{queue}`"))
+                        .hint("leave `queue` out: the rpc says it"),
+                );
+                None
+            }
+            (Some(queue), _) => {
+                let queue_at = join(at, "queue");
+                if self.foreign_name(queue).is_some() && !self.raw.queues.contains_key(queue) {
+                    self.incomplete = true;
+                    self.refuse(
+                        Problem::at(queue_at, format!("`{queue}` is a queue of another domain"))
+                            .because("its consumer would get some messages and this one the others, as chance has it")
+                            .hint("give this consumer a queue of its own, bound to the other domain's exchange"),
+                    );
+                    return None;
+                }
+                self.known(&queue_at, "queue", queue, &self.raw.queues)?;
+                Some(queue.clone())
+            }
+            (None, Some(rpcs)) => Some(rpcs.to_owned()),
+            (None, None) => {
+                self.incomplete = true;
+                if raw.rpc.is_none() {
+                    self.refuse(Problem::at(at, "the key `queue` is missing").on_key());
+                } else {
+                    self.known_rpc(at, raw);
+                }
+                None
+            }
+        }
+    }
+
+    fn publishes(&mut self, at: &str, publishes: &[String]) {
+        let raw = self.raw;
+        let names: Vec<&str> = raw
+            .publishers
+            .keys()
+            .chain(raw.events.keys())
+            .chain(raw.commands.keys())
+            .map(String::as_str)
+            .collect();
+        for (index, publisher) in publishes.iter().enumerate() {
+            let at = join(&join(at, "publishes"), &index.to_string());
+            let theirs = self.foreign_name(publisher);
+            if names.contains(&publisher.as_str())
+                || theirs.is_some_and(|(domain, name)| domain.raw.commands.contains_key(name))
+            {
+                if publishes[..index].contains(publisher) {
+                    self.refuse(Problem::at(at, format!("`{publisher}` is granted twice")));
+                }
+                continue;
+            }
+            self.incomplete = true;
+            if theirs.is_some_and(|(domain, name)| domain.raw.events.contains_key(name)) {
+                self.refuse(
+                    Problem::at(at, format!("`{publisher}` is another domain's event"))
+                        .because("an event is published by the domain that it happens in"),
+                );
+                continue;
+            }
+            self.refuse(
+                Problem::at(at, format!("no publisher, event or command is called `{publisher}`"))
+                    .suggest(publisher, names.iter().copied()),
+            );
+        }
+    }
+
+    /// What a consumer consumes; adds the bindings that follow from it.
+    fn taken(
         &mut self,
         at: &str,
         raw: &raw::Consumer,
+        queue: &str,
         messages: &Messages,
         bindings: &mut Vec<Binding>,
-    ) -> Option<Arc<Message>> {
-        if raw.routing_key.is_some() && raw.event.is_none() {
-            self.problems.push(
-                Problem::at(join(at, "routingKey"), "`routingKey` goes with `event`")
-                    .on_key()
-                    .hint("for a `message`, write the key into `bindings`"),
-            );
+    ) -> Option<(Takes, Arc<Message>)> {
+        for (key, given) in [
+            ("routingKey", raw.routing_key.is_some()),
+            ("bridgeExchange", raw.bridge_exchange.is_some()),
+            ("headers", raw.headers.is_some()),
+        ] {
+            if given && raw.event.is_none() {
+                self.refuse(
+                    Problem::at(join(at, key), format!("`{key}` goes with `event`"))
+                        .on_key()
+                        .hint("for a `message`, write it into `bindings`"),
+                );
+            }
         }
-        let (exchange, key, message, name, what) = match (&raw.event, &raw.command, &raw.message) {
-            (Some(event), None, None) => {
-                let found = self.known(&join(at, "event"), "event", event, &self.raw.events)?;
-                let key = raw.routing_key.as_deref().or(found.routing_key.as_deref());
-                (&found.exchange, key, &found.message, event, "event")
+        let (kind, name, takes) = match (&raw.event, &raw.command, &raw.rpc, &raw.message) {
+            (Some(event), None, None, _) => (FlowKind::Event, event, Takes::Event(event.clone())),
+            (None, Some(command), None, _) => (FlowKind::Command, command, Takes::Command(command.clone())),
+            (None, None, Some(rpc), None) => {
+                self.known_rpc(at, raw);
+                let request = self.raw.rpcs.get(rpc)?.request.clone();
+                let message =
+                    messages.get(&request).cloned().or_else(|| self.foreign_messages.get(&request).cloned());
+                return Some((Takes::Rpc(rpc.clone()), message?));
             }
-            (None, Some(command), None) => {
-                let found = self.known(&join(at, "command"), "command", command, &self.raw.commands)?;
-                (&found.exchange, found.routing_key.as_deref(), &found.message, command, "command")
+            (None, None, None, Some(message)) => {
+                let message = self.message(&join(at, "message"), message, messages)?;
+                return Some((Takes::Message, message));
             }
-            (None, None, Some(message)) => return self.message(&join(at, "message"), message, messages),
             _ => {
                 self.incomplete = true;
-                self.problems.push(
-                    Problem::at(at, "a consumer names one of `event`, `command` and `message`").on_key(),
+                self.refuse(
+                    Problem::at(at, "a consumer names one of `event`, `command`, `rpc` and `message`")
+                        .on_key()
+                        .hint("beside `event` or `command`, `message` may be its own view of the message"),
                 );
                 return None;
             }
         };
-        let kind = self.raw.exchanges.get(exchange)?.kind; // a dangling name was reported with the event or command
-        if raw.routing_key.is_some() {
-            self.binding_key(at, exchange, kind, key);
-        }
-        if let (Some(pattern), Some(event_key)) = (
-            &raw.routing_key,
-            raw.event.as_ref().and_then(|event| self.raw.events[event].routing_key.as_ref()),
-        ) && kind == ExchangeType::Topic
-            && !topic_matches(pattern, event_key)
-        {
-            self.problems.push(
-                Problem::at(join(at, "routingKey"), format!("`{pattern}` does not match `{event_key}`"))
-                    .because(format!("the {what} `{name}` would never reach this consumer")),
+        let own_view = match &raw.message {
+            Some(message) => Some(self.message(&join(at, "message"), message, messages)?),
+            None => None,
+        };
+        let flow = self.flow(&join(at, kind.noun()), kind, name, messages)?;
+        if kind == FlowKind::Command && flow.owner != Owner::Us {
+            self.refuse(
+                Problem::at(join(at, "command"), format!("`{name}` is another domain's command"))
+                    .because("a command has one consumer, and that is the domain which defines it")
+                    .hint("send it, by a publisher with `command`; or consume an event"),
             );
         }
-        let binding = Binding {
-            exchange: exchange.clone(),
-            queue: raw.queue.clone(),
-            routing_key: key.unwrap_or_default().to_owned(),
-            arguments: Map::new(),
-        };
-        if !bindings.contains(&binding) {
-            bindings.push(binding);
+        self.bind(at, raw, queue, &flow, bindings);
+        Some((takes, own_view.or(flow.message)?))
+    }
+
+    /// Binds the queue of a consumer to the exchange of its event or command, perhaps over a bridge.
+    fn bind(
+        &mut self,
+        at: &str,
+        raw: &raw::Consumer,
+        queue: &str,
+        flow: &super::scope::Flow,
+        bindings: &mut Vec<Binding>,
+    ) {
+        let key = raw.routing_key.as_deref().or(flow.routing_key.as_deref());
+        if raw.routing_key.is_some() {
+            self.binding_key(at, &flow.exchange, flow.kind, key);
         }
-        messages.get(message).cloned()
+        if let (Some(pattern), Some(key), ExchangeType::Topic) =
+            (&raw.routing_key, &flow.routing_key, flow.kind)
+            && !topic_matches(pattern, key)
+        {
+            let name = raw.event.as_deref().unwrap_or_default();
+            self.refuse(
+                Problem::at(join(at, "routingKey"), format!("`{pattern}` does not match `{key}`"))
+                    .because(format!("the event `{name}` would never reach this consumer")),
+            );
+        }
+        let queue = Destination::Queue(queue.to_owned());
+        if flow.exchange.is_empty() {
+            return; // the default exchange reaches every queue by its name
+        }
+        let arguments = self.match_arguments(at, flow.kind, raw.headers.as_ref(), None, Map::new());
+        let key = match flow.kind {
+            ExchangeType::Fanout | ExchangeType::Headers => String::new(),
+            ExchangeType::Topic | ExchangeType::Direct => key.unwrap_or_default().to_owned(),
+        };
+        let binding = |exchange: &str, destination, routing_key, arguments| Binding {
+            exchange: exchange.to_owned(),
+            destination,
+            routing_key,
+            arguments,
+            owner: Owner::Us,
+            from: at.to_owned(),
+        };
+        match &raw.bridge_exchange {
+            None => push_new(bindings, binding(&flow.exchange, queue, key, arguments)),
+            Some(bridge) => {
+                let Some((bridge, kind)) = self.bridge(&join(at, "bridgeExchange"), bridge, flow) else {
+                    return;
+                };
+                let to_bridge = Destination::Exchange(bridge.clone());
+                push_new(bindings, binding(&flow.exchange, to_bridge, key.clone(), arguments));
+                push_new(bindings, binding(&bridge, queue, bridged_key(kind, &key), Map::new()));
+            }
+        }
+    }
+
+    fn known_rpc(&mut self, at: &str, raw: &raw::Consumer) {
+        if let Some(rpc) = &raw.rpc {
+            self.known(&join(at, "rpc"), "rpc", rpc, &self.raw.rpcs);
+        }
     }
 }
 
-fn handler(raw: &raw::Handler) -> HandlerSpec {
-    HandlerSpec {
-        component: raw.component.clone(),
-        sha256: raw.sha256.clone(),
-        deadline: Duration::from_millis(raw.deadline_ms.unwrap_or(DEADLINE_MS).into()),
-        memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB) as usize * 1024 * 1024,
-        concurrency: raw.concurrency.unwrap_or(CONCURRENCY),
+fn on_failure(raw: &raw::OnFailure) -> OnFailure {
+    OnFailure {
+        transient: raw.transient,
+        rate_limited: raw.rate_limited,
+        permanent: raw.permanent,
+        unauthorized: raw.unauthorized,
+        trap: raw.trap,
+        deadline: raw.deadline,
+        memory: raw.memory,
     }
 }

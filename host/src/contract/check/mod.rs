@@ -1,55 +1,84 @@
 //! Raw contract -> checked contract: every name refers to something, every value means something.
 //!
 //! Collects all problems and keeps going; what could not be resolved is left out of the result, which is only used
-//! when there are no problems. `queues`, `publishers` and `consumers` check one section of the file each.
+//! when there are no problems. The files of this room check one section of the contract each; `scope` looks names up,
+//! here and in other domains; `lossless` follows the messages of a contract in which every name is known, and
+//! `warnings` says what may be meant and often is not.
 
+mod arguments;
+mod broker;
 mod consumers;
+mod grants;
+mod lossless;
+mod messages;
 mod publishers;
 mod queues;
+mod retry;
+mod scope;
+mod warnings;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use jsonschema::Validator;
-use serde_json::{Map, Value};
+use super::domains::Domains;
+use super::files::Files;
+use super::problem::{Problem, Severity};
+use super::{Contract, Message, Surroundings, raw};
 
-use super::problem::Problem;
-use super::source::{Source, join};
-use super::{Contract, Message, ReadFile, lossless, raw};
-
-/// The largest message that RabbitMQ 4 takes unless told otherwise, in bytes.
-const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How much memory messages in the host may take if nothing is said, in MiB.
+const MEMORY_MIB: u64 = 4096;
 
 /// Checks the meaning of a contract whose shape is sound.
 pub(super) fn check(
     raw: raw::Contract,
-    source: Source,
-    read_file: ReadFile<'_>,
+    domains: Domains,
+    files: Arc<Files>,
+    surroundings: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Contract {
-    let whole = problems.is_empty();
-    let mut checker = Checker { raw: &raw, read_file, problems, incomplete: false };
-    let exchanges = checker.exchanges();
-    let queues = checker.queues();
+    let whole = !problems.iter().any(|problem| problem.severity == Severity::Error);
+    let mut checker = Checker {
+        raw: &raw,
+        domains: &domains,
+        files: &files,
+        surroundings,
+        problems,
+        incomplete: false,
+        foreign_messages: BTreeMap::new(),
+    };
+    let mut exchanges = checker.exchanges();
+    let mut queues = checker.queues();
     let messages = checker.messages();
-    let publishers = checker.publishers(&messages);
     let mut bindings = checker.bindings();
+    let publishers = checker.publishers(&messages, &mut bindings);
+    let rpcs = checker.rpcs(&messages);
     let consumers = checker.consumers(&messages, &mut bindings);
+    checker.foreign(&mut exchanges, &mut queues, &mut bindings);
     let incomplete = checker.incomplete;
     let contract = Contract {
         name: raw.contract.clone(),
         version: raw.version.clone().unwrap_or_default(),
+        description: raw.description.clone(),
         exchanges,
         queues,
         bindings,
+        messages,
         publishers,
+        rpcs,
         consumers,
-        source,
+        memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB).saturating_mul(1024 * 1024),
+        warnings: Vec::new(),
+        files,
     };
     // A message's way through a contract of which parts are missing would only repeat that they are.
     if whole && !incomplete {
-        lossless::check(&contract, &raw, problems);
+        let mut warnings = Vec::new();
+        lossless::check(&contract, &raw, problems, &mut warnings);
+        warnings::check(&contract, &raw, &mut warnings);
+        let warnings = warnings::not_allowed(&raw, warnings);
+        // What follows from a mistake is no news.
+        let sound = problems.is_empty();
+        problems.extend(warnings.into_iter().filter(|problem| sound || problem.severity == Severity::Error));
     }
     contract
 }
@@ -58,90 +87,24 @@ type Messages = BTreeMap<String, Arc<Message>>;
 
 struct Checker<'a> {
     raw: &'a raw::Contract,
-    read_file: ReadFile<'a>,
+    domains: &'a Domains,
+    files: &'a Files,
+    surroundings: Surroundings<'a>,
     problems: &'a mut Vec<Problem>,
     /// Something was left out of the result, because it names what is not there.
     incomplete: bool,
+    /// Messages of other domains that are used here.
+    foreign_messages: Messages,
 }
 
 impl Checker<'_> {
-    pub(super) fn messages(&mut self) -> Messages {
-        let mut messages = Messages::new();
-        for (name, raw) in &self.raw.messages {
-            let at = join("/messages", name);
-            let payload = self.schema(&join(&at, "payload"), &raw.payload);
-            let headers = raw.headers.as_ref().map(|headers| self.schema(&join(&at, "headers"), headers));
-            let (Some(payload), None | Some(Some(_))) = (payload, &headers) else { continue };
-            let message = Message {
-                name: name.clone(),
-                content_type: raw.content_type.clone().unwrap_or_else(|| "application/json".to_owned()),
-                max_body_bytes: raw.max_body_bytes.unwrap_or(BODY_BYTES_MAX),
-                payload,
-                headers: headers.flatten(),
-            };
-            messages.insert(name.clone(), Arc::new(message));
-        }
-        messages
+    fn refuse(&mut self, problem: Problem) {
+        self.problems.push(problem);
     }
 
-    /// Compiles a schema, inline or `{ $ref: file }`.
-    fn schema(&mut self, at: &str, written: &Map<String, Value>) -> Option<Validator> {
-        let from_file = written.get("$ref").and_then(Value::as_str).filter(|file| !file.starts_with('#'));
-        let read = match from_file {
-            Some(file) => self.schema_file(&join(at, "$ref"), file),
-            None => Ok(Value::Object(written.clone())),
-        };
-        let compiled = read.and_then(|schema| {
-            jsonschema::draft202012::new(&schema)
-                .map_err(|error| Problem::at(at, format!("not a JSON Schema: {error}")))
-        });
-        self.incomplete |= compiled.is_err();
-        compiled.map_err(|problem| self.problems.push(problem)).ok()
-    }
-
-    fn schema_file(&self, at: &str, file: &str) -> Result<Value, Problem> {
-        if file.contains("://") {
-            return Err(Problem::at(at, format!("`{file}` is not a file beside the contract"))
-                .because("a contract means the same without a network")
-                .hint("copy the schema into a file and refer to that"));
-        }
-        if Path::new(file).is_absolute() {
-            return Err(Problem::at(at, format!("`{file}` is an absolute path"))
-                .hint("write it relative to the contract file"));
-        }
-        let text = (self.read_file)(file)
-            .map_err(|error| Problem::at(at, format!("the schema `{file}` cannot be read: {error}")))?;
-        serde_json::from_str(&text)
-            .map_err(|error| Problem::at(at, format!("the schema `{file}` is not JSON: {error}")))
-    }
-
-    pub(super) fn message(&mut self, at: &str, name: &str, messages: &Messages) -> Option<Arc<Message>> {
-        self.known(at, "message", name, &self.raw.messages)?;
-        messages.get(name).cloned()
-    }
-
-    /// Looks a name up, and reports it if there is no such thing.
-    pub(super) fn known<'t, T>(
-        &mut self,
-        at: &str,
-        what: &str,
-        name: &str,
-        things: &'t BTreeMap<String, T>,
-    ) -> Option<&'t T> {
-        let found = things.get(name);
-        if found.is_none() {
-            self.incomplete = true;
-            self.problems.push(
-                Problem::at(at, format!("no {what} is called `{name}`"))
-                    .suggest(name, things.keys().map(String::as_str)),
-            );
-        }
-        found
-    }
-
-    pub(super) fn unique(&mut self, name: &str, at: &str, other: &str, taken: bool) {
+    fn unique(&mut self, name: &str, at: &str, other: &str, taken: bool) {
         if taken {
-            self.problems.push(
+            self.refuse(
                 Problem::at(at, format!("`{name}` is also the name of {other}"))
                     .on_key()
                     .because("a handler publishes by this name, and it has to mean one thing"),
@@ -149,20 +112,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn fault(&mut self, at: &str, fault: Option<String>) {
+    fn fault(&mut self, at: &str, fault: Option<String>) {
         self.problems.extend(fault.map(|says| Problem::at(at, says)));
-    }
-
-    pub(super) fn entity_name(&mut self, name: &str, at: &str, what: &str) {
-        let says = if name.is_empty() {
-            format!("the name of this {what} is empty")
-        } else if name.len() > 200 {
-            format!("the name of this {what} is longer than 200 bytes")
-        } else if name.starts_with("amq.") {
-            format!("`{name}`: names that start with `amq.` belong to the broker")
-        } else {
-            return;
-        };
-        self.problems.push(Problem::at(at, says).on_key());
     }
 }

@@ -1,0 +1,226 @@
+//! Whether what cannot be handled arrives somewhere, stays there, and does not come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::super::problem::{Problem, list};
+use super::super::super::raw::{self, OnPoison};
+use super::super::super::routes::{Key, Routes, Way};
+use super::super::super::source::join;
+use super::super::super::{Contract, DeadLetter, Owner, Queue, QueueType};
+
+pub(super) fn check(
+    contract: &Contract,
+    raw: &raw::Contract,
+    routes: &Routes<'_>,
+    ways: &BTreeMap<&str, Way<'_>>,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    let consumed: BTreeMap<&str, &str> = contract
+        .consumers
+        .values()
+        .map(|consumer| (consumer.queue.as_str(), consumer.name.as_str()))
+        .collect();
+    let mut letters = Letters { contract, routes, ways, problems, warnings, ends: BTreeSet::new() };
+    for (name, written) in &raw.queues {
+        let at = join("/queues", name);
+        let queue = &contract.queues[name];
+        match (&queue.dead_letter, consumed.get(name.as_str())) {
+            (Some(_), _) if written.on_poison == OnPoison::Drop => letters.problems.push(
+                Problem::at(join(&at, "onPoison"), "`onPoison: drop` and `deadLetter` exclude each other")
+                    .hint("leave one of them out"),
+            ),
+            (Some(dead_letter), _) => {
+                let external = written.dead_letter.as_ref().is_some_and(|dead| dead.external_consumers);
+                letters.arrive(&at, queue, dead_letter, external);
+            }
+            (None, Some(consumer)) if written.on_poison == OnPoison::DeadLetter => letters.problems.push(
+                Problem::at(at, format!("`{name}` has no `deadLetter`"))
+                    .on_key()
+                    .because(format!("a message that `{consumer}` cannot handle would have nowhere to go"))
+                    .hint("add `deadLetter: { exchange: ..., routingKey: ... }`, or say `onPoison: drop` to lose such messages"),
+            ),
+            (None, _) => {}
+        }
+    }
+    letters.stay();
+}
+
+struct Letters<'c, 'p> {
+    contract: &'c Contract,
+    routes: &'p Routes<'c>,
+    ways: &'p BTreeMap<&'c str, Way<'c>>,
+    problems: &'p mut Vec<Problem>,
+    warnings: &'p mut Vec<Problem>,
+    /// Queues that dead letters end in.
+    ends: BTreeSet<&'c str>,
+}
+
+impl<'c> Letters<'c, '_> {
+    /// Follows the dead letters of `queue`.
+    fn arrive(&mut self, at: &str, queue: &'c Queue, dead_letter: &'c DeadLetter, external: bool) {
+        let at = join(at, "deadLetter");
+        if let Some(exchange) = self.contract.exchanges.get(&dead_letter.exchange)
+            && exchange.internal
+        {
+            self.problems.push(
+                Problem::at(
+                    join(&at, "exchange"),
+                    format!(
+                        "dead letters of `{}` go to the internal exchange `{}`",
+                        queue.name, exchange.name
+                    ),
+                )
+                .because(
+                    "the host publishes dead letters itself, with the reason, and may not publish to that",
+                )
+                .hint("leave `internal` out"),
+            );
+            return;
+        }
+        for key in self.keys(queue, dead_letter) {
+            let way = self.routes.way(&dead_letter.exchange, key);
+            if way.queues.is_empty() {
+                if !external {
+                    self.problems.push(self.lost(&at, queue, dead_letter, key));
+                }
+                continue;
+            }
+            if let Some(trail) = self.comes_back(&queue.name, &way) {
+                let mut because =
+                    "a message that cannot be handled would go round for ever, until the broker drops it"
+                        .to_owned();
+                let mut hint = "bind another queue to the dead-letter exchange".to_owned();
+                if trail.len() > 1 {
+                    because = format!(
+                        "by way of {}: the broker cuts a circle without a rejection, and drops or parks what is in it",
+                        list(&trail[..trail.len() - 1])
+                    );
+                    hint = "for retries after a delay, say `retry: { mode: ttl-backoff }`: its wait queues are made for that".to_owned();
+                }
+                self.problems.push(
+                    Problem::at(&at, format!("dead letters of `{0}` come back to `{0}`", queue.name))
+                        .because(because)
+                        .hint(hint),
+                );
+                return;
+            }
+            self.ends.extend(&way.queues);
+        }
+    }
+
+    /// The keys that dead letters of `queue` may have: the one said, or those that its messages came with.
+    fn keys(&self, queue: &Queue, dead_letter: &'c DeadLetter) -> Vec<Key<'c>> {
+        if let Some(key) = &dead_letter.routing_key {
+            return vec![Key::Exact(key)];
+        }
+        let into = self.contract.publishers.values().filter(|publisher| {
+            self.ways.get(publisher.name.as_str()).is_some_and(|way| way.queues.contains(queue.name.as_str()))
+        });
+        let keys: BTreeSet<&str> =
+            into.clone().filter_map(|publisher| publisher.routing_key.as_deref()).collect();
+        let patterns: BTreeSet<&str> = into.filter_map(|publisher| publisher.pattern.as_deref()).collect();
+        if keys.is_empty() && patterns.is_empty() {
+            return vec![Key::Any];
+        }
+        keys.into_iter().map(Key::Exact).chain(patterns.into_iter().map(Key::Pattern)).collect()
+    }
+
+    fn lost(&self, at: &str, queue: &Queue, dead_letter: &DeadLetter, key: Key<'_>) -> Problem {
+        let exchange = &dead_letter.exchange;
+        let bound: BTreeSet<&str> =
+            self.routes.bindings_of(exchange).iter().map(|binding| binding.routing_key.as_str()).collect();
+        let bound: Vec<&str> = bound.into_iter().collect();
+        let somebodys =
+            self.contract.exchanges.get(exchange).is_some_and(|exchange| exchange.owner == Owner::Somebody);
+        let (why, key) = match key {
+            _ if bound.is_empty() => {
+                (format!("nothing is bound to the exchange `{exchange}`"), key_text(key))
+            }
+            Key::Exact(key) | Key::Pattern(key) => (
+                format!("`{key}` matches none of the keys that `{exchange}` is bound with: {}", list(&bound)),
+                format!(" with the key `{key}`"),
+            ),
+            Key::Any => ("where its bindings lead, there is no queue".to_owned(), String::new()),
+        };
+        let hint = if somebodys {
+            "if somebody else binds a queue to it, say `externalConsumers: true`".to_owned()
+        } else {
+            format!("bind a queue to `{exchange}`{key}")
+        };
+        Problem::at(at, format!("dead letters of `{}` reach no queue", queue.name)).because(why).hint(hint)
+    }
+
+    /// The queues by which a dead letter comes back to `start`, if it does: it may expire again on its way.
+    fn comes_back(&self, start: &str, way: &Way<'c>) -> Option<Vec<&'c str>> {
+        let mut open: Vec<Vec<&str>> = way.queues.iter().map(|queue| vec![*queue]).collect();
+        let mut seen: BTreeSet<&str> = way.queues.clone();
+        while let Some(trail) = open.pop() {
+            let last = *trail.last()?;
+            if last == start {
+                return Some(trail);
+            }
+            let queue = &self.contract.queues[last];
+            let (Some(_), Some(dead_letter)) = (queue.message_ttl, &queue.dead_letter) else { continue };
+            let key = dead_letter.routing_key.as_deref().map_or(Key::Any, Key::Exact);
+            for next in self.routes.way(&dead_letter.exchange, key).queues {
+                if next == start || seen.insert(next) {
+                    open.push(trail.iter().copied().chain([next]).collect());
+                }
+            }
+        }
+        None
+    }
+
+    /// What is in a dead-letter queue waits for a human, and has nowhere else to go.
+    fn stay(&mut self) {
+        let consumed: BTreeSet<&str> =
+            self.contract.consumers.values().map(|consumer| consumer.queue.as_str()).collect();
+        for name in &self.ends {
+            let queue = &self.contract.queues[*name];
+            if queue.owner != Owner::Us || queue.dead_letter.is_some() || consumed.contains(name) {
+                continue;
+            }
+            let at = join("/queues", name);
+            let loses = if queue.message_ttl.is_some() {
+                Some("they expire")
+            } else if drops_when_full(queue) {
+                Some("the oldest go when it is full")
+            } else if !queue.durable || queue.auto_delete || queue.exclusive {
+                Some("it does not outlive the broker or its connection")
+            } else {
+                None
+            };
+            if let Some(how) = loses {
+                self.warnings.push(
+                    Problem::warning(
+                        "dead-letters-lost",
+                        at,
+                        format!("dead letters in `{name}` are lost: {how}"),
+                    )
+                    .on_key()
+                    .because("a dead letter is the last copy of a message that somebody still has to look at")
+                    .hint("keep them without a limit, and let an alarm count them"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether a full queue throws away its oldest messages.
+pub(in super::super) fn drops_when_full(queue: &Queue) -> bool {
+    let limited =
+        ["x-max-length", "x-max-length-bytes"].iter().any(|name| queue.arguments.contains_key(*name));
+    let overflow = queue.arguments.get("x-overflow").and_then(|overflow| overflow.as_str());
+    let loses = match queue.kind {
+        QueueType::Quorum | QueueType::Classic => queue.dead_letter.is_none(),
+    };
+    limited && overflow.unwrap_or("drop-head") == "drop-head" && loses
+}
+
+fn key_text(key: Key<'_>) -> String {
+    match key {
+        Key::Exact(key) | Key::Pattern(key) => format!(" with the key `{key}`"),
+        Key::Any => String::new(),
+    }
+}

@@ -1,0 +1,284 @@
+//! Refuses contracts that would lose messages by their shape: nowhere to go, nowhere to fail to, or no sense to whom
+//! they reach. Works on contracts in which every name is known.
+
+mod dead_letters;
+mod limits;
+mod schemas;
+
+pub(super) use dead_letters::drops_when_full;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::super::problem::Problem;
+use super::super::raw;
+use super::super::routes::{By, Key, Routes, Way};
+use super::super::source::join;
+use super::super::{Consumer, Contract, ExchangeType, Owner, Publisher, PublisherKind, Takes};
+
+/// Checks the way of every message.
+pub(super) fn check(
+    contract: &Contract,
+    raw: &raw::Contract,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    let routes = Routes::new(contract);
+    let ways: BTreeMap<&str, Way<'_>> = contract
+        .publishers
+        .values()
+        .map(|publisher| (publisher.name.as_str(), routes.way(&publisher.exchange, key(publisher))))
+        .collect();
+    unroutable_publishers(contract, &routes, &ways, problems);
+    dead_letters::check(contract, raw, &routes, &ways, problems, warnings);
+    unreachable_consumers(contract, &routes, &ways, problems, warnings);
+    shared_queues(contract, problems);
+    schemas::check(contract, &ways, problems, warnings);
+    limits::check(contract, problems, warnings);
+}
+
+/// What a publisher publishes with.
+fn key(publisher: &Publisher) -> Key<'_> {
+    match (&publisher.routing_key, &publisher.pattern) {
+        (Some(key), _) => Key::Exact(key),
+        (None, Some(pattern)) => Key::Pattern(pattern),
+        (None, None) => Key::Any,
+    }
+}
+
+/// Where a publisher is in the contract.
+fn place(publisher: &Publisher) -> String {
+    let section = match publisher.kind {
+        PublisherKind::Event => "/events",
+        PublisherKind::Command => "/commands",
+        PublisherKind::OfEvent(_) | PublisherKind::OfCommand(_) | PublisherKind::Own => "/publishers",
+    };
+    join(section, &publisher.name)
+}
+
+/// A message that no queue takes is gone, or with `mandatory` comes back and can never be sent.
+fn unroutable_publishers(
+    contract: &Contract,
+    routes: &Routes<'_>,
+    ways: &BTreeMap<&str, Way<'_>>,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, publisher) in &contract.publishers {
+        if publisher.owner != Owner::Us {
+            continue;
+        }
+        let at = place(publisher);
+        if let Some(exchange) = contract.exchanges.get(&publisher.exchange)
+            && exchange.internal
+        {
+            problems.push(
+                Problem::at(at, format!("`{name}` publishes to the internal exchange `{}`", exchange.name))
+                    .on_key()
+                    .because("the broker closes the channel of whoever publishes to an internal exchange"),
+            );
+            continue;
+        }
+        let way = &ways[name.as_str()];
+        if !way.queues.is_empty() || is_external(contract, publisher) {
+            continue;
+        }
+        problems.push(
+            Problem::at(at, format!("what `{name}` publishes reaches no queue"))
+                .on_key()
+                .because(dead_end(routes, publisher, way))
+                .hint("bind a queue, or let a consumer name it; if somebody else consumes it, say `externalConsumers: true`"),
+        );
+    }
+}
+
+/// Whether somebody outside the contract takes what is published: it says so, or its event or command does.
+fn is_external(contract: &Contract, publisher: &Publisher) -> bool {
+    let of = match &publisher.kind {
+        PublisherKind::OfEvent(name) | PublisherKind::OfCommand(name) => contract.publishers.get(name),
+        PublisherKind::Event | PublisherKind::Command | PublisherKind::Own => None,
+    };
+    publisher.external_consumers || of.is_some_and(|of| of.external_consumers)
+}
+
+/// Where the way of a message that reaches no queue ends.
+fn dead_end(routes: &Routes<'_>, publisher: &Publisher, way: &Way<'_>) -> String {
+    let with_key = match (&publisher.routing_key, &publisher.pattern) {
+        (Some(key), _) | (None, Some(key)) if !key.is_empty() => format!(" with the key `{key}`"),
+        _ => String::new(),
+    };
+    let last = way.hops.last().map_or(publisher.exchange.as_str(), |hop| match hop.by {
+        By::Binding(binding) => binding.destination.name(),
+        By::Alternate(name) | By::Name(name) => name,
+    });
+    let bound = routes.bindings_of(last);
+    let there =
+        if last == publisher.exchange { String::new() } else { format!("it goes as far as `{last}`; ") };
+    if bound.is_empty() {
+        return format!("{there}nothing is bound to the exchange `{last}`");
+    }
+    let keys: BTreeSet<&str> = bound.iter().map(|binding| binding.routing_key.as_str()).collect();
+    let keys: Vec<&str> = keys.into_iter().collect();
+    format!(
+        "{there}nothing is bound to the exchange `{last}`{with_key}, only with {}",
+        super::super::problem::list(&keys)
+    )
+}
+
+/// A consumer whose queue nothing leads to waits for ever.
+fn unreachable_consumers(
+    contract: &Contract,
+    routes: &Routes<'_>,
+    ways: &BTreeMap<&str, Way<'_>>,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    let fed = exchanges_with_input(contract);
+    let mut bound: HashMap<&str, Vec<&str>> = HashMap::new();
+    for binding in &contract.bindings {
+        if let super::super::Destination::Queue(queue) = &binding.destination {
+            bound.entry(queue).or_default().push(&binding.exchange);
+        }
+    }
+    let by_name: BTreeSet<&str> = contract
+        .publishers
+        .values()
+        .filter(|publisher| publisher.exchange.is_empty())
+        .flat_map(|publisher| publisher.routing_key.as_deref())
+        .chain(contract.queues.values().filter_map(|queue| {
+            queue.dead_letter.as_ref().filter(|dead| dead.exchange.is_empty())?.routing_key.as_deref()
+        }))
+        .collect();
+    for consumer in contract.consumers.values() {
+        let queue = consumer.queue.as_str();
+        let somebodys = contract.queues[queue].owner != Owner::Us;
+        if somebodys || by_name.contains(queue) || matches!(consumer.takes, Takes::Rpc(_)) {
+            continue;
+        }
+        let exchanges = bound.get(queue).map_or(&[][..], Vec::as_slice);
+        let because = match exchanges.iter().find(|exchange| !fed.contains(*exchange)) {
+            _ if exchanges.iter().any(|exchange| fed.contains(exchange)) => {
+                no_publisher(contract, routes, ways, consumer, exchanges, warnings);
+                continue;
+            }
+            Some(dry) => {
+                format!("its queue `{queue}` is bound to `{dry}`, which is internal and gets nothing itself")
+            }
+            None => format!("nothing is bound to its queue `{queue}`"),
+        };
+        problems.push(
+            Problem::at(
+                join("/consumers", &consumer.name),
+                format!("no message can reach `{}`", consumer.name),
+            )
+            .on_key()
+            .because(because)
+            .hint("let it name an `event` or a `command`, or add the queue to `bindings`"),
+        );
+    }
+}
+
+/// Exchanges that can get messages: those that may be published to, and what they lead to.
+fn exchanges_with_input(contract: &Contract) -> BTreeSet<&str> {
+    let open = |exchange: &super::super::Exchange| !exchange.internal || exchange.owner != Owner::Us;
+    let mut fed: BTreeSet<&str> = contract
+        .exchanges
+        .values()
+        .filter(|exchange| open(exchange))
+        .map(|exchange| exchange.name.as_str())
+        .collect();
+    loop {
+        let before = fed.len();
+        for binding in contract
+            .bindings
+            .iter()
+            .filter(|binding| fed.contains(binding.exchange.as_str()))
+            .collect::<Vec<_>>()
+        {
+            if let super::super::Destination::Exchange(next) = &binding.destination {
+                fed.insert(next);
+            }
+        }
+        let alternates: Vec<&str> = contract
+            .exchanges
+            .values()
+            .filter(|exchange| fed.contains(exchange.name.as_str()))
+            .filter_map(|exchange| exchange.alternate.as_deref())
+            .collect();
+        fed.extend(alternates);
+        if fed.len() == before {
+            return fed;
+        }
+    }
+}
+
+/// A consumer of a message whose queue is bound where this contract publishes, but not with a key that is published.
+fn no_publisher(
+    contract: &Contract,
+    routes: &Routes<'_>,
+    ways: &BTreeMap<&str, Way<'_>>,
+    consumer: &Consumer,
+    exchanges: &[&str],
+    warnings: &mut Vec<Problem>,
+) {
+    let reached = ways.values().any(|way| way.queues.contains(consumer.queue.as_str()));
+    let dead_lettered = contract.queues.values().any(|queue| {
+        queue.dead_letter.as_ref().is_some_and(|dead| {
+            let key = dead.routing_key.as_deref().map_or(Key::Any, Key::Exact);
+            routes.way(&dead.exchange, key).queues.contains(consumer.queue.as_str())
+        })
+    });
+    let ours = |exchange: &&&str| {
+        contract.publishers.values().any(|publisher| publisher.exchange == ***exchange)
+            && contract.exchanges[**exchange].kind != ExchangeType::Fanout
+    };
+    if reached || dead_lettered {
+        return;
+    }
+    if let Some(exchange) = exchanges.iter().find(ours) {
+        warnings.push(
+            Problem::warning(
+                "no-publisher",
+                join("/consumers", &consumer.name),
+                format!("nothing that this contract publishes reaches `{}`", consumer.name),
+            )
+            .on_key()
+            .because(format!(
+                "`{exchange}` has publishers here, with other keys than `{}` is bound with",
+                consumer.queue
+            ))
+            .hint("mend the binding's key; if messages come from elsewhere, say so with `allow`"),
+        );
+    }
+}
+
+/// Consumers of one queue would each get some of its messages, and those of one command each some of the commands.
+fn shared_queues(contract: &Contract, problems: &mut Vec<Problem>) {
+    let mut owners = BTreeMap::new();
+    let mut takers: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for consumer in contract.consumers.values() {
+        let at = join("/consumers", &consumer.name);
+        if let Some(owner) = owners.insert(&consumer.queue, &consumer.name) {
+            problems.push(
+                Problem::at(
+                    format!("{at}/queue"),
+                    format!("`{}` is also consumed by `{owner}`", consumer.queue),
+                )
+                .because("each message would go to one of the two, as chance has it")
+                .hint("give each consumer a queue of its own; more `concurrency`, or more hosts, share the work of one"),
+            );
+            continue;
+        }
+        let (key, name) = match &consumer.takes {
+            Takes::Command(name) => ("command", name),
+            Takes::Rpc(name) => ("rpc", name),
+            Takes::Event(_) | Takes::Message => continue,
+        };
+        if let Some(other) = takers.insert((key, name), &consumer.name) {
+            let says = format!("the {key} `{name}` is also carried out by `{other}`");
+            problems.push(
+                Problem::at(join(&at, key), says)
+                    .because("it would be done twice: each of the two has a queue, and both get it")
+                    .hint("what many listen to is an event; a command has one consumer"),
+            );
+        }
+    }
+}

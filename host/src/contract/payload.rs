@@ -1,0 +1,179 @@
+//! The schemas of messages: inline or in files beside the contract, each made into one schema without references to
+//! other files.
+//!
+//! A file that is referred to, from the contract or from another schema, becomes an entry of `$defs`, and references to
+//! it lead there. So a schema can be compiled, compared and exported as one value. Remote references are refused.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Surroundings;
+use super::files::{path_fault, resolve};
+use super::problem::{Problem, brief};
+use super::source::{Source, join};
+
+/// How many files one schema may be spread over.
+const FILES_MAX: usize = 64;
+/// The largest schema file, in bytes.
+const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Keywords whose values are data, in which a `$ref` is not a reference.
+const DATA: [&str; 5] = ["const", "enum", "default", "examples", "example"];
+
+/// Makes one schema of what is written at `at`; `from` is the path of the file that it stands in.
+pub(super) fn bundle(
+    at: &str,
+    written: &Map<String, Value>,
+    from: &str,
+    surroundings: Surroundings<'_>,
+) -> Result<Value, Problem> {
+    let mut bundle = Bundle { at, surroundings, names: BTreeMap::new(), defs: Map::new() };
+    // The whole schema is one file: take it as it is, so that its own `#/...` stay right.
+    let file = written.get("$ref").and_then(Value::as_str).filter(|file| !file.starts_with('#'));
+    let mut root = match file {
+        Some(reference) if !reference.contains('#') && only_ref(written) => {
+            let at = join(at, "$ref");
+            let path = bundle.path(&at, from, reference)?;
+            bundle.names.insert(path.clone(), String::new());
+            let mut schema = bundle.read(&at, &path, reference)?;
+            bundle.rewrite(&mut schema, &path, "")?;
+            schema
+        }
+        _ => {
+            let mut schema = Value::Object(written.clone());
+            bundle.rewrite(&mut schema, from, "")?;
+            schema
+        }
+    };
+    let (defs, names) = (bundle.defs, bundle.names.len());
+    if !defs.is_empty() && names > 0 {
+        let Value::Object(object) = &mut root else {
+            return Err(Problem::at(at, "a schema that refers to files has to be a mapping"));
+        };
+        match object.entry("$defs").or_insert_with(|| json!({})) {
+            Value::Object(own) => own.extend(defs),
+            _ => return Err(Problem::at(at, "`$defs` of a schema has to be a mapping")),
+        }
+    }
+    Ok(root)
+}
+
+/// Beside `$ref` there are only texts for readers.
+fn only_ref(written: &Map<String, Value>) -> bool {
+    written.keys().all(|key| matches!(key.as_str(), "$ref" | "title" | "description" | "$comment"))
+}
+
+struct Bundle<'a> {
+    at: &'a str,
+    surroundings: Surroundings<'a>,
+    /// Path of a file -> its name in `$defs`; empty for the root itself.
+    names: BTreeMap<String, String>,
+    defs: Map<String, Value>,
+}
+
+impl Bundle<'_> {
+    /// Leads every reference of `value`, which stands in `file` and is placed at `base` of the bundle, to its place there.
+    fn rewrite(&mut self, value: &mut Value, file: &str, base: &str) -> Result<(), Problem> {
+        match value {
+            Value::Array(items) => items.iter_mut().try_for_each(|item| self.rewrite(item, file, base)),
+            Value::Object(object) => {
+                for (key, item) in object.iter_mut() {
+                    match (key.as_str(), &mut *item) {
+                        ("$ref" | "$dynamicRef", Value::String(reference)) => {
+                            *reference = self.reference(reference, file, base)?;
+                        }
+                        (key, Value::Object(named)) if is_named(key) => {
+                            named.values_mut().try_for_each(|item| self.rewrite(item, file, base))?;
+                        }
+                        (key, item) if !DATA.contains(&key) => self.rewrite(item, file, base)?,
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where `reference`, written in `file`, leads within the bundle.
+    fn reference(&mut self, reference: &str, file: &str, base: &str) -> Result<String, Problem> {
+        let (target, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        if target.is_empty() {
+            return Ok(match fragment {
+                "" => format!("#{base}"),
+                pointer if pointer.starts_with('/') => format!("#{base}{pointer}"),
+                anchor => format!("#{anchor}"),
+            });
+        }
+        let path = self.path(self.at, file, target)?;
+        if !self.names.contains_key(&path) {
+            if self.names.len() >= FILES_MAX {
+                return Err(Problem::at(self.at, format!("a schema may be spread over {FILES_MAX} files")));
+            }
+            let name = self.name(&path);
+            self.names.insert(path.clone(), name.clone());
+            let mut schema = self.read(self.at, &path, target)?;
+            self.rewrite(&mut schema, &path, &format!("/$defs/{name}"))?;
+            self.defs.insert(name, schema);
+        }
+        let base = match self.names[&path].as_str() {
+            "" => String::new(),
+            name => format!("/$defs/{name}"),
+        };
+        match fragment {
+            "" => Ok(format!("#{base}")),
+            pointer if pointer.starts_with('/') => Ok(format!("#{base}{pointer}")),
+            anchor => Err(Problem::at(
+                self.at,
+                format!("`{target}#{anchor}`: a reference to another file ends in a JSON pointer"),
+            )
+            .hint(format!("write `{target}#/$defs/...`"))),
+        }
+    }
+
+    /// A name for a file that is free in `$defs`, such as `order.json`.
+    fn name(&self, path: &str) -> String {
+        let plain: String = path
+            .rsplit('/')
+            .next()
+            .unwrap_or(path)
+            .chars()
+            .map(|char| if char.is_ascii_alphanumeric() || "._-".contains(char) { char } else { '_' })
+            .collect();
+        let taken = |name: &str| self.names.values().any(|known| known == name);
+        let mut name = format!("file:{plain}").replace(':', "-");
+        while taken(&name) {
+            name.push('_');
+        }
+        name
+    }
+
+    fn path(&self, at: &str, file: &str, target: &str) -> Result<String, Problem> {
+        match path_fault(at, target) {
+            Some(problem) => Err(problem),
+            None => Ok(resolve(file, target)),
+        }
+    }
+
+    fn read(&self, at: &str, path: &str, written: &str) -> Result<Value, Problem> {
+        let written = brief(written);
+        let text = (self.surroundings.read_file)(path)
+            .map_err(|error| Problem::at(at, format!("the schema `{written}` cannot be read: {error}")))?;
+        if text.len() > FILE_BYTES_MAX {
+            return Err(Problem::at(at, format!("the schema `{written}` is larger than 1 MiB")));
+        }
+        if path.ends_with(".yaml") || path.ends_with(".yml") {
+            let source = Source::parse(path, &text).map_err(|failed| {
+                Problem::at(at, format!("the schema `{written}` is not YAML: {}", failed.1.says))
+            })?;
+            return Ok(source.root);
+        }
+        serde_json::from_str(&text)
+            .map_err(|error| Problem::at(at, format!("the schema `{written}` is not JSON: {error}")))
+    }
+}
+
+/// Keywords whose values are schemas by name: the names are no keywords.
+fn is_named(key: &str) -> bool {
+    matches!(key, "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas")
+}
