@@ -1,5 +1,7 @@
 //! Messages that the contract does not allow: dead-lettered as they are, and no handler is asked.
 
+use std::io::Write;
+
 use lapin::types::AMQPValue;
 use serde_json::json;
 
@@ -9,6 +11,29 @@ use crate::support::contract::Worker;
 use crate::support::guests::ECHOES;
 use crate::support::host::Host;
 use crate::support::{SOON, eventually};
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+trait IntoLetter {
+    /// These bytes, in what else `letter` has.
+    fn into_letter(self, letter: &Letter) -> Letter;
+}
+
+impl IntoLetter for Vec<u8> {
+    fn into_letter(self, letter: &Letter) -> Letter {
+        Letter { body: self, ..letter.clone() }
+    }
+}
 
 /// What is wrong, the message, and what its dead letter says of it.
 fn invalid() -> Vec<(&'static str, Letter, &'static str)> {
@@ -35,7 +60,19 @@ fn invalid() -> Vec<(&'static str, Letter, &'static str)> {
         ("a wrong value", body(b"{\"n\":\"secret\"}"), "body/n: "),
         ("another type", typed("text/plain"), "content-type is `text/plain`"),
         ("no type at all", typed(""), "content-type is ``"),
-        ("compressed", encoded("gzip"), "content-encoding `gzip` is not supported"),
+        ("another compression", encoded("br"), "content-encoding `br` is not supported"),
+        ("not what its encoding says", encoded("gzip"), "body is not gzip"),
+        ("cut off", gzip(&right().body)[..20].to_vec().into_letter(&encoded("gzip")), "body is not gzip"),
+        (
+            "a bomb",
+            gzip(&vec![b' '; 2_000_000]).into_letter(&encoded("gzip")),
+            "body is more than the 1000000 bytes",
+        ),
+        (
+            "a wrong value, compressed",
+            zlib(b"{\"n\":\"secret\"}").into_letter(&encoded("deflate")),
+            "body/n: ",
+        ),
         ("a missing header", Letter::json("", &json!({ "n": 1 })), "headers: "),
         ("a wrong header", right().header("tenant", AMQPValue::LongInt(5)), "headers/tenant: "),
     ]
@@ -46,7 +83,7 @@ fn an_invalid_message_is_dead_lettered_as_it_is() {
     let vhost = Vhost::fresh("invalid");
     let worker = Worker::new(ECHOES)
         .payload("type: object, required: [n], properties: { n: { type: integer } }")
-        .message("headers: { type: object, required: [tenant], properties: { tenant: { type: string } } }");
+        .message("maxBodyBytes: 1000000, headers: { type: object, required: [tenant], properties: { tenant: { type: string } } }");
     let host = Host::start(&worker, &vhost);
     let cases = invalid();
     for (what, letter, _) in &cases {
@@ -72,6 +109,40 @@ fn an_invalid_message_is_dead_lettered_as_it_is() {
         assert_eq!(dead.properties.content_type(), letter.properties.content_type(), "{what}");
     }
     assert_eq!(echo.correlation_id(), "valid");
+    assert_eq!(vhost.leftovers(), [].into());
+}
+
+#[test]
+fn a_compressed_message_is_handled_as_the_plain_one() {
+    let vhost = Vhost::fresh("compressed");
+    let worker =
+        Worker::new(ECHOES).payload("type: object, required: [n], properties: { n: { type: integer } }");
+    let host = Host::start(&worker, &vhost);
+    let body = json!({ "n": 1, "text": "x".repeat(10_000) });
+    let plain = Letter::json("plain", &body);
+    let raw_deflate = {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&plain.body).unwrap();
+        encoder.finish().unwrap()
+    };
+    let cases = [
+        ("plain", "", plain.body.clone()),
+        ("gzip", "gzip", gzip(&plain.body)),
+        ("GZIP", "GZIP", gzip(&plain.body)),
+        ("deflate", "deflate", zlib(&plain.body)),
+        ("bare", "deflate", raw_deflate),
+    ];
+    for (id, encoding, sent) in &cases {
+        let letter = Letter { body: sent.clone(), ..Letter::json(id, &json!({})) };
+        let letter = letter.with(|properties| properties.with_content_encoding((*encoding).into()));
+        vhost.client.publish("in", "task", letter);
+    }
+    let echoes = vhost.client.take("echoes", cases.len());
+    host.finish();
+    for echo in &echoes {
+        let echoed = echo.json();
+        assert_eq!((&echoed["n"], &echoed["text"]), (&body["n"], &body["text"]), "{}", echo.correlation_id());
+    }
     assert_eq!(vhost.leftovers(), [].into());
 }
 

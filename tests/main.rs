@@ -8,13 +8,17 @@
 //! - `bodies`: messages that the contract does not allow.
 //! - `publishing`: outputs and dead letters that may not be published, or that the broker does not take.
 //! - `startup`: contracts, components and brokers that keep a host from starting.
+//! - `language`: what the contract language can say beside that, carried out.
+//! - `checking`: `warren check`.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
 //! - `publish_command`: `warren publish`.
 
 mod bodies;
+mod checking;
 mod connections;
 mod handling;
+mod language;
 mod outcomes;
 mod publish_command;
 mod publishing;

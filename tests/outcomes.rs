@@ -303,7 +303,7 @@ fn a_message_whose_headers_fill_a_frame_stops_nobody() {
 fn the_brokers_own_limits_lead_to_the_dead_letters() {
     for (name, retry, limit) in [
         ("delivery_limit", "mode: quorum-native, maxRetries: 10", "deliveryLimit: 2"),
-        ("expired", "mode: ttl-backoff", "messageTtlMs: 1"),
+        ("expired", "mode: none", "messageTtlMs: 1"),
     ] {
         let vhost = Vhost::fresh(name);
         let project = Project::new(&Worker::new(FAILS_TRANSIENTLY).retry(retry).queue(limit));

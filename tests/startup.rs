@@ -45,7 +45,7 @@ fn a_contract_that_is_not_sound_is_refused_with_place_and_hint() {
         ("contract: tests", "contract: !tag tests", "!tag", "YAML tags are not part of the contract", ""),
         ("{ command: task", "{ comand: task", "comand: task", "`comand`", "did you mean `command`?"),
         ("deadlineMs: 60000", "deadlineMs: soon", "soon", "", ""),
-        ("deadlineMs: 60000", "deadlineMs: 0", "0 }, publishes", "0 is less than the minimum of 1", ""),
+        ("deadlineMs: 60000", "deadlineMs: 0", "0 }, publishes", "`0` is less than 1", ""),
         ("queue: work,", "queue: wrok,", "wrok", "no queue is called `wrok`", "did you mean `work`?"),
         ("message: task }", "message: tusk }", "tusk", "no message is called `tusk`", "did you mean `task`?"),
         (
@@ -71,7 +71,7 @@ fn a_contract_that_is_not_sound_is_refused_with_place_and_hint() {
             "`bad.json` is not JSON",
             "",
         ),
-        ("payload: { type: object }", "payload: { type: thing }", "{ type: thing", "not a JSON Schema", ""),
+        ("payload: { type: object }", "payload: { type: thing }", "thing", "not a JSON Schema", ""),
         (
             "routingKey: dead }, retry",
             "routingKey: dad }, retry",

@@ -40,9 +40,8 @@ impl Run {
             print_problems(&loaded.contract.problems(later));
             return Ok(Exit::Contract);
         }
-        let warnings = loaded.contract.warnings();
-        if !warnings.is_empty() {
-            print_problems(&warnings);
+        for warning in loaded.contract.warnings().list() {
+            tracing::warn!(warning = warning.name, at = warning.path(), "{}", warning.says);
         }
         let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
         // From here on, also while components are compiled, a signal means a clean end.

@@ -94,7 +94,7 @@ impl Domains {
         let near = Surroundings { read_file: &read_file, variable: surroundings.variable };
         let mut problems = Vec::new();
         let (files, root) = Files::read(path, &text, near, &mut problems);
-        let raw = root.and_then(|root| shape::read(root, &mut problems));
+        let raw = root.and_then(|root| shape::read(root, files.replaced(), &mut problems));
         match (raw, problems.iter().find(|problem| problem.severity == Severity::Error)) {
             (Some(raw), None) => {
                 let (name, path) = (name.to_owned(), path.to_owned());

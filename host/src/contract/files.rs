@@ -25,6 +25,8 @@ pub(super) struct Files {
     origins: HashMap<String, (usize, String)>,
     /// Names of the variables that were put in.
     variables: BTreeSet<String>,
+    /// Pointers of the values that they were put into.
+    replaced: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +45,12 @@ impl Files {
         problems: &mut Vec<Problem>,
     ) -> (Self, Option<Value>) {
         let mut reading = Reading {
-            files: Self { files: Vec::new(), origins: HashMap::new(), variables: BTreeSet::new() },
+            files: Self {
+                files: Vec::new(),
+                origins: HashMap::new(),
+                variables: BTreeSet::new(),
+                replaced: BTreeSet::new(),
+            },
             root: Value::Null,
             surroundings,
             problems,
@@ -80,6 +87,11 @@ impl Files {
     /// `path`, written at `pointer`, relative to the contract's folder.
     pub(super) fn path_from(&self, pointer: &str, path: &str) -> String {
         resolve(&self.files[self.locate(pointer).0].path, path)
+    }
+
+    /// Pointers of the values that variables were put into.
+    pub(super) fn replaced(&self) -> &BTreeSet<String> {
+        &self.replaced
     }
 
     /// Names of the environment variables that the contract uses.
@@ -142,8 +154,9 @@ impl Reading<'_> {
         self.problems.extend(fault.map(|problem| problem.in_file(index)));
         if sound {
             let mut root = std::mem::take(&mut source.root);
-            let found = substitute::variables(&mut root, &source, self.surroundings.variable);
+            let found = substitute::variables(&mut root, self.surroundings.variable);
             self.files.variables.extend(found.names);
+            self.files.replaced.extend(found.replaced);
             self.problems.extend(found.problems.into_iter().map(|problem| problem.in_file(index)));
             source.root = root;
         }

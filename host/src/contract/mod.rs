@@ -90,7 +90,7 @@ impl Contract {
         let files = Arc::new(files);
         let refuse = |problems| Err(Box::new(Problems::new(Arc::clone(&files), problems)));
         let Some(root) = root else { return refuse(problems) };
-        let Some(raw) = shape::read(root, &mut problems) else { return refuse(problems) };
+        let Some(raw) = shape::read(root, files.replaced(), &mut problems) else { return refuse(problems) };
         let domains = domains::read(&raw, &files, surroundings, &mut problems);
         let mut contract = check::check(raw, domains, Arc::clone(&files), surroundings, &mut problems);
         let (errors, warnings): (Vec<_>, Vec<_>) =

@@ -58,6 +58,11 @@ impl Problem {
         Self { severity: Severity::Warning, name, ..Self::at(pointer, says) }
     }
 
+    /// The place as people write it: `queues.orders.retry`.
+    pub fn path(&self) -> String {
+        super::render::dotted(&self.pointer)
+    }
+
     /// Points at the key, not the value.
     pub fn on_key(mut self) -> Self {
         self.part = Part::Key;

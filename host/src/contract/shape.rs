@@ -2,6 +2,7 @@
 //!
 //! This finds every unknown key, missing key and wrong type at once, where serde would stop at the first.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -12,14 +13,20 @@ use serde_json::Value;
 
 use super::problem::{Problem, brief};
 use super::raw;
-use super::source::{join, unescape};
+use super::source::{join, plain_value, unescape};
 
 /// How many problems of shape are told.
 const PROBLEMS_MAX: usize = 500;
 
 /// Reads the values of a contract file; or says everything that is wrong with their shape. Unknown keys alone do not
-/// keep the rest from being read, so that the problems of the rest are found in the same run.
-pub(super) fn read(mut root: Value, problems: &mut Vec<Problem>) -> Option<raw::Contract> {
+/// keep the rest from being read, so that the problems of the rest are found in the same run. `replaced` are the pointers
+/// of values that were made of variables.
+pub(super) fn read(
+    mut root: Value,
+    replaced: &BTreeSet<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<raw::Contract> {
+    read_replaced(&mut root, replaced);
     let mut unknown = Vec::new();
     let mut fatal = false;
     for error in VALIDATOR.1.iter_errors(&root).take(PROBLEMS_MAX) {
@@ -45,6 +52,29 @@ pub(super) fn read(mut root: Value, problems: &mut Vec<Problem>) -> Option<raw::
     serde_json::from_value(root)
         .map_err(|error| problems.push(Problem::at("", format!("cannot be read: {error}"))))
         .ok()
+}
+
+/// Where a number or a switch belongs and a variable gave the text of one, that is what is meant.
+fn read_replaced(root: &mut Value, replaced: &BTreeSet<String>) {
+    if replaced.is_empty() {
+        return;
+    }
+    let wanted: Vec<String> = VALIDATOR
+        .1
+        .iter_errors(root)
+        .filter(|error| {
+            matches!(error.kind(), ValidationErrorKind::Type { .. }) && error.instance().is_string()
+        })
+        .map(|error| error.instance_path().as_str().to_owned())
+        .filter(|pointer| replaced.contains(pointer))
+        .collect();
+    for pointer in wanted {
+        if let Some(value) = root.pointer_mut(&pointer)
+            && let Some(plain) = value.as_str().and_then(plain_value)
+        {
+            *value = plain;
+        }
+    }
 }
 
 /// The JSON Schema of contract files.

@@ -39,8 +39,6 @@ pub(super) struct Source {
 struct Place {
     key: Option<Range<usize>>,
     value: Range<usize>,
-    /// A scalar without quotes.
-    plain: bool,
     /// By key, or by index.
     children: HashMap<String, Self>,
 }
@@ -72,11 +70,6 @@ impl Source {
             (Some(key), Part::Value) if self.spans_lines(&place.value) => key.clone(),
             _ => self.first_line(&place.value),
         }
-    }
-
-    /// Whether the value at `pointer` is a scalar that was written without quotes.
-    pub(super) fn is_plain(&self, pointer: &str) -> bool {
-        matches!(self.nearest(pointer), (place, true) if place.plain)
     }
 
     /// The place of the value at `pointer`, or of the nearest value around it; and which of the two it is.
@@ -231,7 +224,6 @@ impl<'a> Reader<'a> {
                 if tag.is_some() {
                     return Err(no_tags(path, range));
                 }
-                place.plain = style == ScalarStyle::Plain;
                 let scalar = Scalar::parse_from_cow_and_metadata(text, style, None);
                 let value = scalar.and_then(scalar_value).ok_or_else(|| {
                     at(path, "this number cannot be written in JSON").spanning(range.clone())

@@ -1,15 +1,15 @@
 //! Environment variables in values: `${NAME}`, and `${NAME:-default}` for one that may be missing.
 //!
 //! Only in values, never in keys, and not in schemas and examples, where `$` and braces have a meaning of their own.
-//! An unquoted value that is nothing but text with variables is then read as YAML would read it: `${PORT:-5}` is a
-//! number. `$${` stands for `${`.
+//! What comes of it is a text; where a number or a switch belongs, `shape` reads it as one, with or without quotes,
+//! because in `{ .. }` YAML wants them. `$${` stands for `${`.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::problem::{Problem, brief};
-use super::source::{Source, join, plain_value};
+use super::source::join;
 
 /// The longest value that a variable may have, in bytes.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -19,36 +19,25 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Found {
     /// Names of all variables that the text uses.
     pub(super) names: BTreeSet<String>,
+    /// Pointers of the values that variables were put into.
+    pub(super) replaced: BTreeSet<String>,
     /// Variables that are not set, and what is not written as a variable should be.
     pub(super) problems: Vec<Problem>,
 }
 
-/// Puts variables into `root`, the values of `source`.
-pub(super) fn variables(
-    root: &mut Value,
-    source: &Source,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Found {
+/// Puts variables into `root`, the values of one file.
+pub(super) fn variables(root: &mut Value, variable: &dyn Fn(&str) -> Option<String>) -> Found {
     let mut found = Found::default();
-    walk(root, "", source, variable, &mut found);
+    walk(root, "", variable, &mut found);
     found
 }
 
-fn walk(
-    value: &mut Value,
-    pointer: &str,
-    source: &Source,
-    variable: &dyn Fn(&str) -> Option<String>,
-    found: &mut Found,
-) {
+fn walk(value: &mut Value, pointer: &str, variable: &dyn Fn(&str) -> Option<String>, found: &mut Found) {
     match value {
         Value::String(text) if text.contains("${") => match replace(text, variable, &mut found.names) {
             Ok(replaced) => {
-                *value = if source.is_plain(pointer) {
-                    plain_value(&replaced).unwrap_or(Value::String(replaced))
-                } else {
-                    Value::String(replaced)
-                };
+                *value = Value::String(replaced);
+                found.replaced.insert(pointer.to_owned());
             }
             Err(fault) => {
                 found.problems.push(fault.at(pointer));
@@ -57,12 +46,12 @@ fn walk(
         },
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                walk(item, &format!("{pointer}/{index}"), source, variable, found);
+                walk(item, &format!("{pointer}/{index}"), variable, found);
             }
         }
         Value::Object(entries) if !is_schema(pointer) => {
             for (key, item) in entries.iter_mut() {
-                walk(item, &join(pointer, key), source, variable, found);
+                walk(item, &join(pointer, key), variable, found);
             }
         }
         _ => {}

@@ -16,6 +16,12 @@ fn backoff(max_retries: u32, initial_ms: u64, max_ms: u64) -> Backoff {
     }
 }
 
+/// 400 ms, 800 ms and so on, by the broker.
+fn delayed(max_retries: u32) -> Retry {
+    let (initial_delay, max_delay) = (Duration::from_millis(400), Duration::from_secs(10));
+    Retry::NativeDelay { max_retries, initial_delay, max_delay }
+}
+
 fn outcomes() -> Vec<Outcome> {
     let text = "why".to_owned();
     vec![
@@ -53,6 +59,7 @@ fn the_policy() {
         ("none", Retry::None),
         ("native", Retry::QuorumNative { max_retries: 2 }),
         ("backoff", Retry::TtlBackoff(backoff(2, 400, 10_000))),
+        ("delayed", delayed(2)),
     ];
     let mut table = String::new();
     for (name, retry) in modes {
@@ -100,8 +107,57 @@ backoff  deadline      400/400 800/800 dead dead
 backoff  memory        400/400 800/800 dead dead
 backoff  invalid       dead dead dead dead
 backoff  poison        dead dead dead dead
+delayed  handled       ack ack ack ack
+delayed  permanent     dead dead dead dead
+delayed  unauthorized  dead dead dead dead
+delayed  transient     requeue requeue dead dead
+delayed  rate-limited  requeue/300 requeue dead dead
+delayed  rate-limited  requeue/59600 requeue/59200 dead dead
+delayed  trap          requeue requeue dead dead
+delayed  deadline      requeue requeue dead dead
+delayed  memory        requeue requeue dead dead
+delayed  invalid       dead dead dead dead
+delayed  poison        dead dead dead dead
 ";
     assert_eq!(table, expected, "found:\n{table}");
+}
+
+#[test]
+fn the_contract_may_say_otherwise_for_each_class() {
+    use FailureAction::{DeadLetter, Retry as Again};
+    let retry = Retry::TtlBackoff(backoff(2, 400, 10_000));
+    let first = Attempt { number: 1, max: 3 };
+    let turned = OnFailure {
+        transient: Some(DeadLetter),
+        rate_limited: Some(DeadLetter),
+        permanent: Some(Again),
+        unauthorized: Some(Again),
+        trap: Some(DeadLetter),
+        deadline: Some(DeadLetter),
+        memory: Some(DeadLetter),
+    };
+    let found: Vec<String> = outcomes()
+        .iter()
+        .map(|outcome| format!("{}: {}", outcome.class(), say(&decide(outcome, first, &retry, &turned, 0.5))))
+        .collect();
+    // What does not fit its schema, and what brings the host down, is not for the contract to try again.
+    let expected = [
+        "handled: ack",
+        "permanent: 400/400",
+        "unauthorized: 400/400",
+        "transient: dead",
+        "rate-limited: dead",
+        "rate-limited: dead",
+        "trap: dead",
+        "deadline: dead",
+        "memory: dead",
+        "invalid: dead",
+        "poison: dead",
+    ];
+    assert_eq!(found, expected);
+    let last = Attempt { number: 3, max: 3 };
+    let permanent = Outcome::Failed(Failure::Permanent(String::new()));
+    assert_eq!(decide(&permanent, last, &retry, &turned, 0.5), Disposition::DeadLetter);
 }
 
 #[test]
@@ -145,6 +201,7 @@ fn message(headers: &[(&str, HeaderValue)]) -> Message {
 fn attempts_are_counted_by_our_header_or_by_the_broker() {
     let backoff = Retry::TtlBackoff(backoff(3, 1, 1));
     let native = Retry::QuorumNative { max_retries: 3 };
+    let delayed = delayed(3);
     let returned =
         message(&[("x-acquired-count", HeaderValue::I64(7)), ("x-delivery-count", HeaderValue::I64(2))]);
     let retried = message(&[("x-retry-count", HeaderValue::I32(2))]);
@@ -152,7 +209,8 @@ fn attempts_are_counted_by_our_header_or_by_the_broker() {
         (message(&[]), &backoff, 1),
         (retried.clone(), &backoff, 3),
         (returned.clone(), &backoff, 1), // the host was stopped with it in hand: costs no attempt
-        (returned, &native, 8),
+        (returned.clone(), &native, 8),
+        (returned, &delayed, 3), // by what the broker's own limit counts
         (retried, &native, 1),
         (self::message(&[("x-retry-count", HeaderValue::text("nonsense"))]), &backoff, 1),
         (self::message(&[("x-retry-count", HeaderValue::I64(-5))]), &backoff, 1),
