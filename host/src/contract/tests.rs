@@ -83,3 +83,22 @@ fn json_is_read_as_well() {
     let refused = Contract::parse("c.json", text, surroundings).unwrap_err();
     assert_eq!(refused.list()[0].pointer, "/exchanges/a/typ");
 }
+
+/// Every key of the language and every warning has its place in the reference.
+#[test]
+fn the_reference_leaves_nothing_out() {
+    let reference = std::fs::read_to_string(corpus("../../CONTRACT.md")).unwrap();
+    let mut missing = Vec::new();
+    let mut open = vec![super::shape::schema()];
+    while let Some(schema) = open.pop() {
+        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+            let said = [format!("{key}:"), format!("`{key}`"), format!("{key},"), format!("{key} ")];
+            if key != "$schema" && !said.iter().any(|word| reference.contains(word)) {
+                missing.push(key.clone());
+            }
+            open.push(property);
+        }
+        open.extend(schema["$defs"].as_object().into_iter().flatten().map(|(_, definition)| definition));
+    }
+    assert!(missing.is_empty(), "CONTRACT.md does not say what these are: {missing:?}");
+}
