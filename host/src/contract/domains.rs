@@ -20,6 +20,9 @@ pub(super) struct Domains {
     pub(super) contracts: Vec<Domain>,
     /// The names that the first contract has for them.
     pub(super) aliases: BTreeMap<String, usize>,
+    /// The text of the first contract. A file is told by its text: it has more than one path where `..` leads out of a
+    /// folder whose name is not known here.
+    first_text: String,
 }
 
 /// The contract of another domain.
@@ -42,8 +45,7 @@ pub(super) fn read(
     surroundings: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Domains {
-    let first_path = files.path_from("", files.source(0).name.rsplit('/').next().unwrap_or_default());
-    let mut domains = Domains::default();
+    let mut domains = Domains { first_text: files.source(0).text.clone(), ..Domains::default() };
     for (alias, written) in &first.domains {
         let at = join("/domains", alias);
         if let Some(problem) = alias_fault(&at, alias).or_else(|| path_fault(&at, written)) {
@@ -51,12 +53,9 @@ pub(super) fn read(
             continue;
         }
         let path = files.path_from(&at, written);
-        if path == first_path {
-            problems.push(Problem::at(at, "this is the contract itself"));
-            continue;
-        }
         match domains.load(alias, &path, surroundings) {
-            Ok(index) => {
+            Ok(None) => problems.push(Problem::at(at, "this is the contract itself")),
+            Ok(Some(index)) => {
                 domains.contracts[index].name = alias.clone();
                 domains.aliases.insert(alias.clone(), index);
             }
@@ -66,7 +65,7 @@ pub(super) fn read(
             ),
         }
     }
-    domains.connect(&first_path, surroundings);
+    domains.connect(surroundings);
     domains
 }
 
@@ -81,15 +80,26 @@ fn alias_fault(at: &str, alias: &str) -> Option<Problem> {
 }
 
 impl Domains {
-    /// The index of the contract at `path`, which is read if it is not known yet.
-    fn load(&mut self, name: &str, path: &str, surroundings: Surroundings<'_>) -> Result<usize, String> {
+    /// The index of the contract at `path`, which is read if it is not known yet; none for the first contract.
+    fn load(
+        &mut self,
+        name: &str,
+        path: &str,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Option<usize>, String> {
         if let Some(known) = self.contracts.iter().position(|domain| domain.path == path) {
-            return Ok(known);
+            return Ok(Some(known));
         }
         if self.contracts.len() >= CONTRACTS_MAX {
             return Err(format!("more than {CONTRACTS_MAX} contracts are connected"));
         }
         let text = (surroundings.read_file)(path).map_err(|error| error.to_string())?;
+        if text == self.first_text {
+            return Ok(None);
+        }
+        if let Some(known) = self.contracts.iter().position(|domain| domain.files.source(0).text == text) {
+            return Ok(Some(known));
+        }
         let read_file = |file: &str| (surroundings.read_file)(&resolve(path, file));
         let near = Surroundings { read_file: &read_file, variable: surroundings.variable };
         let mut problems = Vec::new();
@@ -99,7 +109,7 @@ impl Domains {
             (Some(raw), None) => {
                 let (name, path) = (name.to_owned(), path.to_owned());
                 self.contracts.push(Domain { name, path, raw, files, aliases: BTreeMap::new() });
-                Ok(self.contracts.len() - 1)
+                Ok(Some(self.contracts.len() - 1))
             }
             (_, Some(problem)) => Err(problem.says.clone()),
             (None, None) => Err("it holds no contract".to_owned()),
@@ -107,7 +117,7 @@ impl Domains {
     }
 
     /// Reads what the contracts refer to themselves. What is wrong there is their own affair.
-    fn connect(&mut self, first_path: &str, surroundings: Surroundings<'_>) {
+    fn connect(&mut self, surroundings: Surroundings<'_>) {
         let mut next = 0;
         while next < self.contracts.len() {
             let domain = &self.contracts[next];
@@ -118,10 +128,8 @@ impl Domains {
                 .map(|(alias, written)| (alias.clone(), resolve(&domain.path, written)))
                 .collect();
             for (alias, path) in theirs {
-                if path == first_path {
-                    self.contracts[next].aliases.insert(alias, None);
-                } else if let Ok(index) = self.load(&alias, &path, surroundings) {
-                    self.contracts[next].aliases.insert(alias, Some(index));
+                if let Ok(index) = self.load(&alias, &path, surroundings) {
+                    self.contracts[next].aliases.insert(alias, index);
                 }
             }
             next += 1;
