@@ -11,9 +11,11 @@
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
 //! - `publish_command`: `warren publish`.
+//! - `diff_command`: `warren diff` and `warren schema`.
 
 mod bodies;
 mod connections;
+mod diff_command;
 mod handling;
 mod outcomes;
 mod publish_command;
