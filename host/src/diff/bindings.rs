@@ -17,6 +17,7 @@ pub(super) fn changes(both: Both<'_>) -> Vec<Change> {
     let mut narrowed: BTreeSet<&str> = BTreeSet::new();
     let mut widened: BTreeSet<&str> = BTreeSet::new();
     let (old, new) = (by_destination(both.old), by_destination(both.new));
+    let takers = both.new.consumers.values().map(|consumer| (consumer.queue.as_str(), consumer)).collect();
     let destinations: BTreeSet<&Destination> = old.keys().chain(new.keys()).copied().collect();
     for destination in destinations {
         if !exists_in_both(both, destination) {
@@ -25,6 +26,7 @@ pub(super) fn changes(both: Both<'_>) -> Vec<Change> {
         let (old, new) = (old.get(destination), new.get(destination));
         let turn = Turn {
             both,
+            takers: &takers,
             destination,
             old: old.cloned().unwrap_or_default(),
             new: new.cloned().unwrap_or_default(),
@@ -54,6 +56,8 @@ fn exists_in_both(both: Both<'_>, destination: &Destination) -> bool {
 /// The bindings of one queue or exchange, before and after.
 struct Turn<'a> {
     both: Both<'a>,
+    /// The new consumers, by queue.
+    takers: &'a HashMap<&'a str, &'a Consumer>,
     destination: &'a Destination,
     old: Vec<&'a Binding>,
     new: Vec<&'a Binding>,
@@ -122,7 +126,7 @@ impl<'a> Turn<'a> {
 
     fn consumer(&self) -> Option<&'a Consumer> {
         let Destination::Queue(queue) = self.destination else { return None };
-        self.both.new.consumers.values().find(|consumer| consumer.queue == *queue)
+        self.takers.get(queue.as_str()).copied()
     }
 
     fn subject(&self) -> Subject {
