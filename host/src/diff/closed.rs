@@ -36,12 +36,12 @@ pub(super) fn closed(schema: &Value) -> Option<Value> {
 
 fn close(schema: &mut Value) -> bool {
     let Value::Object(object) = schema else { return true };
-    let has = |key: &&str| object.contains_key(*key);
-    if CONDITIONS.iter().any(|key| has(&key)) {
+    let has = |key: &str| object.contains_key(key);
+    if CONDITIONS.iter().any(|key| has(key)) {
         return false;
     }
     if object.contains_key("properties") {
-        if ALONE.iter().any(|key| has(&key)) {
+        if ALONE.iter().any(|key| has(key)) {
             return false;
         }
         object.entry("additionalProperties").or_insert(json!(false));
