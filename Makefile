@@ -6,6 +6,7 @@
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
 #   make ci              what CI runs: formatting, lints, all tests
+#   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make stop            stop the project's own RabbitMQ
 
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration lint ci stop clean
+.PHONY: help setup build handlers behaviours broker demo test unit integration lint ci bench-contracts stop clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -63,6 +64,10 @@ lint:
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 
 ci: lint test
+
+bench-contracts: setup
+	@echo "== benchmark: loading a contract of 1,000 consumers"
+	@cargo bench -p warren --bench contracts
 
 stop:
 	@scripts/broker stop

@@ -13,10 +13,12 @@
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
 //! - `publish_command`: `warren publish`.
+//! - `diff_command`: `warren diff` and `warren schema`.
 
 mod bodies;
 mod checking;
 mod connections;
+mod diff_command;
 mod handling;
 mod language;
 mod outcomes;

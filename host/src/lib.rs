@@ -4,6 +4,7 @@
 //!
 //! - `contract`: text -> a checked contract, or every problem at once. Pure.
 //! - `topology`: contract -> exchanges, queues and bindings. Pure.
+//! - `diff`: two contracts -> what changed, and whom it breaks. Pure.
 //! - `policy`: outcome and attempt -> what becomes of a delivery. Pure.
 //! - `message`: a message, free of any library's types.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
@@ -20,6 +21,7 @@
 pub mod broker;
 pub mod cli;
 pub mod contract;
+pub mod diff;
 pub mod dispatch;
 pub mod load;
 pub mod message;

@@ -1,10 +1,12 @@
 //! The commands: what they are called, what they say, and how they exit.
 
 mod check;
+mod diff;
 mod publish;
 mod run;
+mod schema;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,6 +51,7 @@ Start here:
 
 Exit codes:
    0  done
+   1  `diff`: there is a change that `--fail-on` names
   64  wrong usage
   65  some messages were refused
   69  no broker
@@ -62,6 +65,8 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Publish(publish::Publish),
+    Diff(diff::Diff),
+    Schema(schema::Schema),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -103,6 +108,8 @@ struct CacheArgs {
 pub enum Exit {
     /// Everything was done.
     Done = 0,
+    /// What was compared differs more than it may.
+    Differs = 1,
     /// The arguments were wrong.
     Usage = 64,
     /// Some of the input was refused.
@@ -162,6 +169,8 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
             Command::Publish(publish) => publish.execute(),
+            Command::Diff(diff) => diff.execute(),
+            Command::Schema(schema) => schema.execute(),
         }
     }
 }
@@ -210,4 +219,13 @@ impl CacheArgs {
 fn print_problems(problems: &Problems) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     eprintln!("{}", problems.render(colour));
+}
+
+/// Writes to stdout. That its reader went away, as `head` does, is no fault.
+fn print_data(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

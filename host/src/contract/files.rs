@@ -15,7 +15,7 @@ use super::substitute;
 /// How many files one contract may be spread over.
 const FILES_MAX: usize = 64;
 /// What only the first file may say.
-const FIRST_ONLY: [&str; 5] = ["contract", "version", "description", "memoryMiB", "$schema"];
+pub(super) const FIRST_ONLY: [&str; 4] = ["contract", "version", "description", "memoryMiB"];
 
 /// The files of one contract.
 #[derive(Debug, Clone)]
@@ -219,7 +219,8 @@ impl Reading<'_> {
         let Value::Object(root) = &mut self.root else { return };
         for (section, value) in sections {
             let at = join("", &section);
-            if section == "include" {
+            // Each file says which files it includes, and which schema an editor holds it against.
+            if section == "include" || section == "$schema" {
                 continue;
             }
             if FIRST_ONLY.contains(&section.as_str()) {

@@ -153,9 +153,14 @@ impl Message {
         reasons
     }
 
+    /// The MIME type without its parameters, in lower case.
+    pub fn media_type(&self) -> String {
+        essence(&self.content_type)
+    }
+
     /// Whether the payload is JSON, and so held against its schema.
     pub fn is_json(&self) -> bool {
-        let essence = essence(&self.content_type);
+        let essence = self.media_type();
         essence == "application/json" || essence.ends_with("+json")
     }
 }

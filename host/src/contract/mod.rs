@@ -20,6 +20,8 @@ mod raw;
 mod render;
 pub mod routes;
 mod routing;
+#[cfg(test)]
+mod scale_tests;
 mod shape;
 mod source;
 mod substitute;

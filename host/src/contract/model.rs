@@ -316,9 +316,10 @@ impl Publisher {
 impl Binding {
     /// Whether both route the same messages to the same place.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.exchange == other.exchange
+        // What differs most often goes first: many are compared.
+        self.routing_key == other.routing_key
             && self.destination == other.destination
-            && self.routing_key == other.routing_key
+            && self.exchange == other.exchange
             && self.arguments == other.arguments
     }
 }

@@ -6,11 +6,22 @@ pub(super) const KEY_BYTES_MAX: usize = 255;
 
 /// Whether `key` matches the topic `pattern`: words are separated by dots, `*` stands for one word, `#` for any number.
 pub fn topic_matches(pattern: &str, key: &str) -> bool {
-    let pattern: Vec<&str> = words(pattern);
-    let key: Vec<&str> = words(key);
+    let (mut pattern, mut key) = (each_word(pattern), each_word(key));
+    loop {
+        // Most patterns and keys part before the first `#`, and nothing is allocated for them.
+        match pattern.next() {
+            None => return key.next().is_none(),
+            Some("#") => return rest_matches(pattern.collect(), key.collect()),
+            Some(word) if key.next().is_some_and(|other| word == "*" || word == other) => {}
+            Some(_) => return false,
+        }
+    }
+}
+
+/// Whether `key` matches `#` and then `pattern`.
+fn rest_matches(pattern: Vec<&str>, key: Vec<&str>) -> bool {
     // `open[i]`: the part of the pattern seen so far matches the first `i` words of the key.
-    let mut open = vec![false; key.len() + 1];
-    open[0] = true;
+    let mut open = vec![true; key.len() + 1];
     for word in pattern {
         if word == "#" {
             let first = open.iter().position(|open| *open);
@@ -28,8 +39,12 @@ pub fn topic_matches(pattern: &str, key: &str) -> bool {
 }
 
 /// An empty text has no word, and not one empty word.
+fn each_word(text: &str) -> impl Iterator<Item = &str> {
+    text.split('.').take(if text.is_empty() { 0 } else { usize::MAX })
+}
+
 fn words(text: &str) -> Vec<&str> {
-    if text.is_empty() { Vec::new() } else { text.split('.').collect() }
+    each_word(text).collect()
 }
 
 /// What is wrong with `key` as a routing key to publish with, if something is.

@@ -76,6 +76,41 @@ fn the_schema_of_contracts_is_a_schema() {
     }
 }
 
+/// Every key has a text that an editor can show.
+#[test]
+fn the_schema_explains_every_key() {
+    fn walk(value: &serde_json::Value, at: &str, silent: &mut Vec<String>) {
+        let serde_json::Value::Object(object) = value else { return };
+        for (key, value) in object {
+            let at = format!("{at}/{key}");
+            if key == "properties" {
+                let properties = value.as_object().unwrap();
+                let unexplained = properties.iter().filter(|(_, property)| property["description"].is_null());
+                silent.extend(unexplained.map(|(name, _)| format!("{at}/{name}")));
+            }
+            walk(value, &at, silent);
+        }
+    }
+    let schema = super::editor_schema(false);
+    let mut silent = Vec::new();
+    walk(&schema, "", &mut silent);
+    assert!(silent.is_empty(), "{silent:?}");
+    assert_eq!(
+        (&schema["$id"], &schema["title"]),
+        (&"urn:warren:contract".into(), &"Warren contract".into())
+    );
+}
+
+#[test]
+fn every_file_may_name_its_schema() {
+    let text =
+        r#"{ "$schema": "./a.json", "contract": "c", "include": ["d.json"], "exchanges": { "a": {} } }"#;
+    let included = r#"{ "$schema": "./b.json", "exchanges": { "b": {} } }"#;
+    let surroundings = Surroundings { read_file: &|_| Ok(included.to_owned()), variable: &|_| None };
+    let contract = Contract::parse("c.json", text, surroundings).unwrap();
+    assert_eq!(contract.exchanges.len(), 2);
+}
+
 #[test]
 fn json_is_read_as_well() {
     let text = r#"{ "contract": "c", "exchanges": { "a": { "typ": "topic" } } }"#;

@@ -90,17 +90,15 @@ impl Checker<'_> {
 
     fn publishes(&mut self, at: &str, publishes: &[String]) {
         let raw = self.raw;
-        let names: Vec<&str> = raw
-            .publishers
-            .keys()
-            .chain(raw.events.keys())
-            .chain(raw.commands.keys())
-            .map(String::as_str)
-            .collect();
+        let is_known = |name: &String| {
+            raw.publishers.contains_key(name)
+                || raw.events.contains_key(name)
+                || raw.commands.contains_key(name)
+        };
         for (index, publisher) in publishes.iter().enumerate() {
             let at = join(&join(at, "publishes"), &index.to_string());
             let theirs = self.foreign_name(publisher);
-            if names.contains(&publisher.as_str())
+            if is_known(publisher)
                 || theirs.is_some_and(|(domain, name)| domain.raw.commands.contains_key(name))
             {
                 if publishes[..index].contains(publisher) {
@@ -116,9 +114,10 @@ impl Checker<'_> {
                 );
                 continue;
             }
+            let names = raw.publishers.keys().chain(raw.events.keys()).chain(raw.commands.keys());
             self.refuse(
                 Problem::at(at, format!("no publisher, event or command is called `{publisher}`"))
-                    .suggest(publisher, names.iter().copied()),
+                    .suggest(publisher, names.map(String::as_str)),
             );
         }
     }

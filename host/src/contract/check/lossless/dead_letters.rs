@@ -1,18 +1,18 @@
 //! Whether what cannot be handled arrives somewhere, stays there, and does not come back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::super::problem::{Problem, list};
 use super::super::super::raw::{self, OnPoison};
 use super::super::super::routes::{Key, Routes, Way};
 use super::super::super::source::join;
-use super::super::super::{Contract, DeadLetter, Owner, Queue, QueueType};
+use super::super::super::{Contract, DeadLetter, Owner, Publisher, Queue, QueueType};
 
-pub(super) fn check(
-    contract: &Contract,
+pub(super) fn check<'c>(
+    contract: &'c Contract,
     raw: &raw::Contract,
-    routes: &Routes<'_>,
-    ways: &BTreeMap<&str, Way<'_>>,
+    routes: &Routes<'c>,
+    ways: &BTreeMap<&'c str, Way<'c>>,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
@@ -21,7 +21,13 @@ pub(super) fn check(
         .values()
         .map(|consumer| (consumer.queue.as_str(), consumer.name.as_str()))
         .collect();
-    let mut letters = Letters { contract, routes, ways, problems, warnings, ends: BTreeSet::new() };
+    let mut into: HashMap<&str, Vec<&Publisher>> = HashMap::new();
+    for (publisher, way) in ways {
+        for queue in &way.queues {
+            into.entry(queue).or_default().push(&contract.publishers[*publisher]);
+        }
+    }
+    let mut letters = Letters { contract, routes, into, problems, warnings, ends: BTreeSet::new() };
     for (name, written) in &raw.queues {
         let at = join("/queues", name);
         let queue = &contract.queues[name];
@@ -49,7 +55,8 @@ pub(super) fn check(
 struct Letters<'c, 'p> {
     contract: &'c Contract,
     routes: &'p Routes<'c>,
-    ways: &'p BTreeMap<&'c str, Way<'c>>,
+    /// Queue -> the publishers that reach it.
+    into: HashMap<&'c str, Vec<&'c Publisher>>,
     problems: &'p mut Vec<Problem>,
     warnings: &'p mut Vec<Problem>,
     /// Queues that dead letters end in.
@@ -114,12 +121,9 @@ impl<'c> Letters<'c, '_> {
         if let Some(key) = &dead_letter.routing_key {
             return vec![Key::Exact(key)];
         }
-        let into = self.contract.publishers.values().filter(|publisher| {
-            self.ways.get(publisher.name.as_str()).is_some_and(|way| way.queues.contains(queue.name.as_str()))
-        });
-        let keys: BTreeSet<&str> =
-            into.clone().filter_map(|publisher| publisher.routing_key.as_deref()).collect();
-        let patterns: BTreeSet<&str> = into.filter_map(|publisher| publisher.pattern.as_deref()).collect();
+        let into = || self.into.get(queue.name.as_str()).into_iter().flatten();
+        let keys: BTreeSet<&str> = into().filter_map(|publisher| publisher.routing_key.as_deref()).collect();
+        let patterns: BTreeSet<&str> = into().filter_map(|publisher| publisher.pattern.as_deref()).collect();
         if keys.is_empty() && patterns.is_empty() {
             return vec![Key::Any];
         }

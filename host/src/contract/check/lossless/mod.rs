@@ -124,14 +124,15 @@ fn dead_end(routes: &Routes<'_>, publisher: &Publisher, way: &Way<'_>) -> String
 }
 
 /// A consumer whose queue nothing leads to waits for ever.
-fn unreachable_consumers(
-    contract: &Contract,
-    routes: &Routes<'_>,
-    ways: &BTreeMap<&str, Way<'_>>,
+fn unreachable_consumers<'c>(
+    contract: &'c Contract,
+    routes: &Routes<'c>,
+    ways: &BTreeMap<&'c str, Way<'c>>,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
     let fed = exchanges_with_input(contract);
+    let arrivals = Arrivals::of(contract, routes, ways);
     let mut bound: HashMap<&str, Vec<&str>> = HashMap::new();
     for binding in &contract.bindings {
         if let super::super::Destination::Queue(queue) = &binding.destination {
@@ -156,7 +157,7 @@ fn unreachable_consumers(
         let exchanges = bound.get(queue).map_or(&[][..], Vec::as_slice);
         let because = match exchanges.iter().find(|exchange| !fed.contains(*exchange)) {
             _ if exchanges.iter().any(|exchange| fed.contains(exchange)) => {
-                no_publisher(contract, routes, ways, consumer, exchanges, warnings);
+                no_publisher(contract, &arrivals, consumer, exchanges, warnings);
                 continue;
             }
             Some(dry) => {
@@ -210,27 +211,43 @@ fn exchanges_with_input(contract: &Contract) -> BTreeSet<&str> {
     }
 }
 
+/// What arrives where, of what this contract publishes and dead-letters.
+struct Arrivals<'c> {
+    /// Queues that something of it reaches.
+    queues: BTreeSet<&'c str>,
+    /// Exchanges that it is published to.
+    published: BTreeSet<&'c str>,
+}
+
+impl<'c> Arrivals<'c> {
+    fn of(contract: &'c Contract, routes: &Routes<'c>, ways: &BTreeMap<&'c str, Way<'c>>) -> Self {
+        let dead_letters: BTreeSet<(&str, Option<&str>)> = contract
+            .queues
+            .values()
+            .filter_map(|queue| queue.dead_letter.as_ref())
+            .map(|dead| (dead.exchange.as_str(), dead.routing_key.as_deref()))
+            .collect();
+        let dead_letters = dead_letters
+            .into_iter()
+            .flat_map(|(exchange, key)| routes.way(exchange, key.map_or(Key::Any, Key::Exact)).queues);
+        let queues = ways.values().flat_map(|way| way.queues.iter().copied()).chain(dead_letters).collect();
+        let published = contract.publishers.values().map(|publisher| publisher.exchange.as_str()).collect();
+        Self { queues, published }
+    }
+}
+
 /// A consumer of a message whose queue is bound where this contract publishes, but not with a key that is published.
 fn no_publisher(
     contract: &Contract,
-    routes: &Routes<'_>,
-    ways: &BTreeMap<&str, Way<'_>>,
+    arrivals: &Arrivals<'_>,
     consumer: &Consumer,
     exchanges: &[&str],
     warnings: &mut Vec<Problem>,
 ) {
-    let reached = ways.values().any(|way| way.queues.contains(consumer.queue.as_str()));
-    let dead_lettered = contract.queues.values().any(|queue| {
-        queue.dead_letter.as_ref().is_some_and(|dead| {
-            let key = dead.routing_key.as_deref().map_or(Key::Any, Key::Exact);
-            routes.way(&dead.exchange, key).queues.contains(consumer.queue.as_str())
-        })
-    });
     let ours = |exchange: &&&str| {
-        contract.publishers.values().any(|publisher| publisher.exchange == ***exchange)
-            && contract.exchanges[**exchange].kind != ExchangeType::Fanout
+        arrivals.published.contains(**exchange) && contract.exchanges[**exchange].kind != ExchangeType::Fanout
     };
-    if reached || dead_lettered {
+    if arrivals.queues.contains(consumer.queue.as_str()) {
         return;
     }
     if let Some(exchange) = exchanges.iter().find(ours) {
