@@ -1,6 +1,8 @@
 //! The commands: what they are called, what they say, and how they exit.
 
+mod asyncapi;
 mod check;
+mod import;
 mod publish;
 mod run;
 
@@ -50,7 +52,7 @@ Start here:
 Exit codes:
    0  done
   64  wrong usage
-  65  some messages were refused
+  65  some messages were refused, or nothing can be made of the file to import
   69  no broker
   70  our own fault
   77  the broker refused us
@@ -62,6 +64,8 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Publish(publish::Publish),
+    Asyncapi(asyncapi::Asyncapi),
+    Import(import::Import),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -162,6 +166,8 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
             Command::Publish(publish) => publish.execute(),
+            Command::Asyncapi(asyncapi) => asyncapi.execute(),
+            Command::Import(import) => import.execute(),
         }
     }
 }

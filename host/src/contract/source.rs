@@ -357,6 +357,6 @@ fn scalar_value(scalar: Scalar<'_>) -> Option<Value> {
 }
 
 /// What an unquoted `text` means in YAML: a number, true, false, null or a text.
-pub(super) fn plain_value(text: &str) -> Option<Value> {
+pub(crate) fn plain_value(text: &str) -> Option<Value> {
     scalar_value(Scalar::parse_from_cow_and_metadata(text.into(), ScalarStyle::Plain, None)?)
 }
