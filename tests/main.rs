@@ -11,9 +11,11 @@
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
 //! - `publish_command`: `warren publish`.
+//! - `documents`: `warren asyncapi` and `warren import`.
 
 mod bodies;
 mod connections;
+mod documents;
 mod handling;
 mod outcomes;
 mod publish_command;
