@@ -104,8 +104,7 @@ impl<'c> Channels<'_, 'c> {
             .set_some("vhost", self.vhost.as_ref());
         channel.set("bindings", amqp("queue", "queue", binding));
         channel.set("x-amqp-queue", self.extended_queue(queue));
-        let is_consumed = self.contract.consumers.values().any(|consumer| consumer.queue == queue.name);
-        if is_consumed || !matches!(queue.retry, Retry::TtlBackoff(_)) {
+        if self.is_consumed(queue) || !matches!(queue.retry, Retry::TtlBackoff(_)) {
             channel.set("x-amqp-retry", retry(queue));
         }
         channel
@@ -182,15 +181,24 @@ impl<'c> Channels<'_, 'c> {
             node.set_some("routingKey", dead_letter.routing_key.as_ref());
             let key = dead_letter.routing_key.as_deref().map_or(Key::Any, Key::Exact);
             let reached = self.routes.way(&dead_letter.exchange, key).queues;
+            if reached.is_empty() {
+                node.set("externalConsumers", true);
+            }
             node.set_full("queues", reached.into_iter().map(Node::from).collect::<Vec<_>>());
             extended.set("deadLetter", node);
+        } else if self.is_consumed(queue) {
+            extended.set("onPoison", "drop");
         }
         extended.set_full("arguments", queue.arguments.clone());
-        let into = |binding: &&Binding| binding.destination == Destination::Queue(queue.name.clone());
-        let bindings = self.bindings().filter(into);
+        let queue = Destination::Queue(queue.name.clone());
+        let bindings = self.bindings().filter(|binding| binding.destination == queue);
         let bindings = bindings.map(|binding| binding_node("exchange", &binding.exchange, binding));
         extended.set_full("bindings", bindings.collect::<Vec<_>>());
         extended
+    }
+
+    fn is_consumed(&self, queue: &Queue) -> bool {
+        self.contract.consumers.values().any(|consumer| consumer.queue == queue.name)
     }
 
     fn bindings(&self) -> impl Iterator<Item = &'c Binding> {

@@ -35,7 +35,7 @@ pub use model::*;
 pub use problem::{Problem, Problems, Severity};
 pub use raw::{Access, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
 pub use routing::{key_fault, pattern_fault, topic_matches};
-pub(crate) use source::plain_value;
+pub(crate) use source::{TEXT_BYTES_MAX, plain_value};
 
 use files::Files;
 

@@ -95,8 +95,9 @@ struct Channels<'s, 'd> {
 impl<'d> Channels<'_, 'd> {
     fn read(&mut self) {
         let Some(channels) = self.source.at("/channels") else { return };
+        let mut seen = BTreeSet::new();
         for (id, channel) in self.source.children(&channels) {
-            if self.places.contains_key(&channel.pointer) {
+            if !seen.insert(channel.pointer.clone()) {
                 continue;
             }
             let keys = channel.value.as_object().cloned().unwrap_or_default();
@@ -224,6 +225,16 @@ impl<'d> Channels<'_, 'd> {
             Ok(mut read) => {
                 if extended.get("owned") == Some(&json!(false)) {
                     read.entry.insert("owned".to_owned(), json!(false));
+                }
+                let external = extended.get("deadLetter").and_then(|dead| dead.get("externalConsumers"));
+                match (read.entry.get_mut("deadLetter"), external) {
+                    (Some(dead_letter), Some(external)) => {
+                        dead_letter["externalConsumers"] = external.clone()
+                    }
+                    (None, _) => read
+                        .entry
+                        .extend(extended.get("onPoison").map(|said| ("onPoison".to_owned(), said.clone()))),
+                    (Some(_), None) => {}
                 }
                 self.draft.put("queues", &name, read.entry);
                 read.notes.into_iter().for_each(|note| self.draft.note(&at, note));

@@ -109,12 +109,13 @@ fn write_one(draft: &mut Draft, name: &str, bound: Bound) {
 }
 
 /// Exchanges that every broker has, and how they route.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("amq.topic", "topic"),
     ("amq.direct", "direct"),
     ("amq.fanout", "fanout"),
     ("amq.headers", "headers"),
     ("amq.match", "headers"),
+    ("amq.rabbitmq.log", "topic"),
     ("amq.rabbitmq.trace", "topic"),
 ];
 

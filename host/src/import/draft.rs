@@ -7,11 +7,10 @@ use serde_json::{Map, Value};
 use crate::yaml::{Mapping, Node};
 
 /// The order of keys; what is not named here follows, by name.
-const ORDER: [&str; 60] = [
+const ORDER: [&str; 59] = [
     "contract",
     "version",
     "description",
-    "memoryMiB",
     "exchanges",
     "messages",
     "events",
@@ -214,6 +213,11 @@ impl Draft {
         self.notes.iter().flat_map(told).collect()
     }
 
+    /// The contract as YAML, and nothing else.
+    pub(super) fn bare_yaml(&self) -> String {
+        Node::from(self.mapping(&self.root, "", &BTreeMap::new())).to_yaml()
+    }
+
     /// The contract as YAML, with `heading` and the notes as comments.
     pub(super) fn to_yaml(&self, heading: &str) -> String {
         let mut placed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -259,7 +263,11 @@ impl Draft {
         let is_data = is_schema(at) || at.ends_with("/arguments");
         // Sections and the entries of a section are by name; what an entry says has an order.
         let by_name = is_data || (at.matches('/').count() == 1);
-        let rank = |key: &str| ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len());
+        let rank = |key: &str| match key {
+            // That of the whole contract comes before its sections.
+            "memoryMiB" if at.is_empty() => 3,
+            key => ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len()),
+        };
         let mut entries: Vec<(&String, &Value)> = map.iter().collect();
         entries.sort_by_key(|(key, _)| (if by_name { 0 } else { rank(key) }, *key));
         let mut mapping = Mapping::default();

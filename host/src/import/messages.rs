@@ -14,19 +14,22 @@ const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const UNION_MAX: usize = 64;
 
 /// Messages that were read, by their place in the document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Messages {
     names: BTreeMap<String, String>,
     /// Names that a contract of ours had, and what they are now: those of other domains have a `/`.
     renamed: BTreeMap<String, String>,
     default_content_type: Option<String>,
+    /// How many values schemas may still have.
+    values_left: usize,
 }
 
 impl Messages {
     pub(super) fn new(source: Source<'_>) -> Self {
         let default =
             source.at("/defaultContentType").and_then(|found| found.value.as_str().map(str::to_owned));
-        Self { default_content_type: default, ..Self::default() }
+        let (names, renamed) = (BTreeMap::new(), BTreeMap::new());
+        Self { names, renamed, default_content_type: default, values_left: schemas::VALUES_MAX }
     }
 
     /// The contract's name of the message at `found`.
@@ -73,7 +76,9 @@ impl Messages {
         let mut any = Vec::new();
         for (index, part) in names.iter().take(UNION_MAX).enumerate() {
             let Some(message) = draft.entry("messages", part) else { continue };
-            let mut payload = message.get("payload").cloned().unwrap_or_else(|| json!({}));
+            let payload =
+                message.get("payload").filter(|payload| schemas::spend(&mut self.values_left, payload));
+            let mut payload = payload.cloned().unwrap_or_else(|| json!({}));
             let here = format!("#/$defs/kind-{index}");
             crate::asyncapi::schemas::rewrite(
                 &mut payload,
@@ -98,7 +103,7 @@ impl Messages {
     }
 
     fn entry(
-        &self,
+        &mut self,
         source: Source<'_>,
         found: &Found<'_>,
         keys: &Map<String, Value>,
@@ -107,11 +112,11 @@ impl Messages {
         let mut entry = Map::new();
         let mut notes = Vec::new();
         let mut set = |key: &str, value: Value| entry.insert(key.to_owned(), value);
-        let payload = schemas::read(source, source.child(found, "payload"));
+        let payload = schemas::read(source, source.child(found, "payload"), &mut self.values_left);
         notes.extend(payload.note.map(|note| ("payload", note)));
         set("payload", Value::Object(payload.value));
         if let Some(headers) = source.child(found, "headers") {
-            let headers = schemas::read(source, Some(headers));
+            let headers = schemas::read(source, Some(headers), &mut self.values_left);
             notes.extend(headers.note.map(|note| ("headers", note)));
             set("headers", Value::Object(headers.value));
         }

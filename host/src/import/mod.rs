@@ -23,7 +23,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::contract::document_values;
+use crate::contract::{TEXT_BYTES_MAX, document_values};
 use draft::Draft;
 
 /// The largest JSON text that is read, in bytes. Brokers' exports are large, and JSON has no aliases that explode.
@@ -116,7 +116,11 @@ pub fn import(text: &str, options: Options<'_>) -> Result<Imported, Failed> {
         "Made by `warren import` of {source} {}. What was filled in or left out is said above its place, or here.",
         options.file
     );
-    Ok(Imported { yaml: draft.to_yaml(&heading), notes: draft.notes() })
+    let mut yaml = draft.to_yaml(&heading);
+    if yaml.len() > TEXT_BYTES_MAX {
+        yaml = draft.bare_yaml();
+    }
+    Ok(Imported { yaml, notes: draft.notes() })
 }
 
 fn read(file: &str, text: &str) -> Result<Value, Failed> {

@@ -2,7 +2,7 @@
 //! Warren says in `x-warren` which of these each is; in another's, what is sent is a publisher, and what is received a
 //! consumer with a handler that is still to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -46,10 +46,12 @@ impl<'d> Operations<'_, 'd> {
 
     pub(super) fn read(&mut self) {
         let Some(operations) = self.source.at("/operations") else { return };
+        let mut seen = BTreeSet::new();
         let operations: Vec<Operation<'d>> = self
             .source
             .children(&operations)
             .into_iter()
+            .filter(|(_, found)| seen.insert(found.pointer.clone()))
             .map(|(id, found)| {
                 let keys = self.source.with_traits(&found);
                 let ours = keys.get("x-warren").and_then(Value::as_object).cloned().unwrap_or_default();

@@ -17,7 +17,7 @@ const ROUNDS_MAX: usize = 40;
 pub(super) fn repair(draft: &mut Draft) -> Result<Contract, Failed> {
     let mut last = String::new();
     for _ in 0..ROUNDS_MAX {
-        let problems = match check(&draft.to_yaml("")) {
+        let problems = match check(&draft.bare_yaml()) {
             Ok(contract) => return Ok(contract),
             Err(problems) => problems,
         };

@@ -1,7 +1,7 @@
 //! Schemas of an AsyncAPI document as one schema each: what a schema refers to elsewhere in the document comes along in
 //! its `$defs`, and what older drafts say differently is said as 2020-12 does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,8 @@ use super::source::{Found, Source, decoded};
 
 /// How many schemas of the document one schema may bring along.
 const BROUGHT_MAX: usize = 500;
-/// How many values these may have in sum.
-const VALUES_MAX: usize = 100_000;
+/// How many values all schemas of a document may have in sum, each time that they are used; no contract has more.
+pub(super) const VALUES_MAX: usize = 300_000;
 /// What stands for a schema that is not in the document.
 const ELSEWHERE: &str = "not-in-the-document";
 
@@ -23,8 +23,8 @@ pub(super) struct Schema {
     pub(super) note: Option<String>,
 }
 
-/// The schema at `found`; none where there is none.
-pub(super) fn read(source: Source<'_>, found: Option<Found<'_>>) -> Schema {
+/// The schema at `found`; one that takes anything where there is none. What it costs is taken off `values_left`.
+pub(super) fn read(source: Source<'_>, found: Option<Found<'_>>, values_left: &mut usize) -> Schema {
     let anything = |note: Option<String>| Schema { value: Map::new(), note };
     let Some(mut found) = found else { return anything(None) };
     let mut format = String::new();
@@ -45,20 +45,19 @@ pub(super) fn read(source: Source<'_>, found: Option<Found<'_>>) -> Schema {
     let mut bringing = Bringing {
         source,
         root: found.pointer.clone(),
-        own: found
-            .value
-            .get("$defs")
-            .and_then(Value::as_object)
-            .map(|defs| defs.keys().cloned().collect())
-            .unwrap_or_default(),
+        taken: taken(found.value),
         names: BTreeMap::new(),
         open: Vec::new(),
         missing: Vec::new(),
     };
+    let too_much = || anything(Some("anything goes: the document's schemas are too much in sum".to_owned()));
+    if !spend(values_left, found.value) {
+        return too_much();
+    }
     let mut schema = found.value.clone();
     rewrite(&mut schema, &mut |reference| bringing.target(reference));
-    let Some(brought) = bringing.bring() else {
-        return anything(Some("anything goes: its schema refers to too much of the document".to_owned()));
+    let Some(brought) = bringing.bring(values_left) else {
+        return too_much();
     };
     let mut value = match schema {
         Value::Object(object) => object,
@@ -88,8 +87,8 @@ struct Bringing<'d> {
     source: Source<'d>,
     /// Where the schema itself stands.
     root: String,
-    /// Names that its own `$defs` use.
-    own: Vec<String>,
+    /// Names in `$defs` that are not free.
+    taken: BTreeSet<String>,
     /// Pointer of what comes along -> its name in `$defs`.
     names: BTreeMap<String, String>,
     open: Vec<(String, String)>,
@@ -133,35 +132,30 @@ impl Bringing<'_> {
         format!("#/$defs/{ELSEWHERE}")
     }
 
-    fn name(&self, pointer: &str) -> String {
+    fn name(&mut self, pointer: &str) -> String {
         let last = pointer.rsplit('/').next().unwrap_or_default();
         let plain =
             |char: char| if char.is_ascii_alphanumeric() || "._-".contains(char) { char } else { '-' };
         let mut name: String = last.chars().map(plain).collect();
-        while name.is_empty()
-            || name == ELSEWHERE
-            || self.own.contains(&name)
-            || self.names.values().any(|taken| *taken == name)
-        {
+        while name.is_empty() || !self.taken.insert(name.clone()) {
             name.push('_');
         }
         name
     }
 
     /// Everything that comes along, by name; none if that is too much.
-    fn bring(&mut self) -> Option<Map<String, Value>> {
+    fn bring(&mut self, values_left: &mut usize) -> Option<Map<String, Value>> {
         let mut brought = Map::new();
-        let mut values = 0;
         while let Some((pointer, name)) = self.open.pop() {
             let Some(found) = self.source.at(&pointer) else { continue };
             // A schema with its format stands one step deeper.
             let inner =
                 self.source.child(&found, "schema").filter(|_| found.value.get("schemaFormat").is_some());
-            let mut schema = inner.unwrap_or(found).value.clone();
-            values += count(&schema);
-            if brought.len() >= BROUGHT_MAX || values > VALUES_MAX {
+            let found = inner.unwrap_or(found);
+            if brought.len() >= BROUGHT_MAX || !spend(values_left, found.value) {
                 return None;
             }
+            let mut schema = found.value.clone();
             rewrite(&mut schema, &mut |reference| self.target(reference));
             brought.insert(name, schema);
         }
@@ -172,11 +166,23 @@ impl Bringing<'_> {
     }
 }
 
-fn count(value: &Value) -> usize {
+/// The names that the `$defs` of a schema use themselves, and the one that is kept for what is missing.
+fn taken(schema: &Value) -> BTreeSet<String> {
+    let own =
+        schema.get("$defs").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone());
+    own.chain([ELSEWHERE.to_owned()]).collect()
+}
+
+/// Takes off as many as `value` has; false if there were not as many.
+pub(super) fn spend(left: &mut usize, value: &Value) -> bool {
+    if *left == 0 {
+        return false;
+    }
+    *left -= 1;
     match value {
-        Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(count).sum::<usize>(),
-        _ => 1,
+        Value::Array(items) => items.iter().all(|item| spend(left, item)),
+        Value::Object(map) => map.values().all(|item| spend(left, item)),
+        _ => true,
     }
 }
 

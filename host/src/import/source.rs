@@ -3,10 +3,14 @@
 
 use serde_json::{Map, Value};
 
+use super::schemas::spend;
+
 /// How many references may follow each other.
 const HOPS_MAX: usize = 32;
 /// How many traits one object may have.
 const TRAITS_MAX: usize = 32;
+/// How many values one trait may have; a larger one is passed over, because it is copied wherever it is used.
+const TRAIT_VALUES_MAX: usize = 2_000;
 
 /// A document, read.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +76,9 @@ impl<'d> Source<'d> {
         if let Some(traits) = self.child(found, "traits") {
             // A later trait goes before an earlier one.
             for brought in self.items(&traits).into_iter().take(TRAITS_MAX).rev() {
-                brought.value.as_object().into_iter().for_each(|brought| add_missing(&mut keys, brought));
+                let fits = spend(&mut { TRAIT_VALUES_MAX }, brought.value);
+                let brought = brought.value.as_object().filter(|_| fits);
+                brought.into_iter().for_each(|brought| add_missing(&mut keys, brought));
             }
         }
         keys
