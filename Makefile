@@ -19,7 +19,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration lint ci bench-contracts stop clean
+.PHONY: help setup build handlers behaviours broker demo test unit integration lint ci bench-contracts stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -39,6 +39,11 @@ behaviours: setup
 	@echo "== building the test guests"
 	@scripts/build-handlers --examples --out $(BEHAVIOURS) guests/behaviours
 
+# What the integration tests read AsyncAPI documents with. Without npm they skip that, and say so.
+documents:
+	@scripts/setup --npm || echo "AsyncAPI documents will not be read with the official parser"
+	@tests/asyncapi/prepare
+
 broker: setup
 	@$(BROKER_ENV)
 
@@ -52,7 +57,7 @@ unit: build
 	@cargo test --release --workspace --lib --bins
 	@cargo test --manifest-path guests/Cargo.toml --target-dir target/guests-native -p warren-guest
 
-integration: build handlers behaviours broker
+integration: build handlers behaviours documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
 	@$(BROKER_ENV) && cargo test --release -p warren --test integration
 

@@ -14,11 +14,13 @@
 //! - `shutdown`: stopping.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
+//! - `documents`: `warren asyncapi` and `warren import`.
 
 mod bodies;
 mod checking;
 mod connections;
 mod diff_command;
+mod documents;
 mod handling;
 mod language;
 mod outcomes;

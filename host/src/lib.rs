@@ -6,6 +6,9 @@
 //! - `topology`: contract -> exchanges, queues and bindings. Pure.
 //! - `diff`: two contracts -> what changed, and whom it breaks. Pure.
 //! - `policy`: outcome and attempt -> what becomes of a delivery. Pure.
+//! - `asyncapi`: contract -> AsyncAPI document. Pure.
+//! - `import`: AsyncAPI document, or RabbitMQ definitions -> contract. Pure.
+//! - `yaml`: a tree of values as YAML. Pure.
 //! - `message`: a message, free of any library's types.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
 //! - `broker`: connect, declare, consume, publish, settle. The only room that names lapin.
@@ -18,11 +21,13 @@
 //! An unknown outcome is never success. A host fault costs no attempt. A delivery is settled once, by value, in the
 //! epoch it came from. Every await on the broker has a timeout, and a timeout never leads to an ack.
 
+pub mod asyncapi;
 pub mod broker;
 pub mod cli;
 pub mod contract;
 pub mod diff;
 pub mod dispatch;
+pub mod import;
 pub mod load;
 pub mod message;
 pub mod policy;
@@ -31,3 +36,4 @@ pub mod sandbox;
 #[cfg(test)]
 mod tidy;
 pub mod topology;
+pub mod yaml;

@@ -184,8 +184,18 @@ impl Vhost {
         let mut arguments = self.queue(queue)["arguments"].as_object().cloned().unwrap_or_default();
         change(&mut arguments);
         self.client.delete_queue(queue);
+        self.declare(queue, &Value::Object(arguments));
+    }
+
+    /// Declares a durable queue with just these arguments.
+    pub(crate) fn declare(&self, queue: &str, arguments: &Value) {
         let queue = format!("/api/queues/{}/{queue}", self.name);
         broker().call("PUT", &queue, Some(&json!({ "durable": true, "arguments": arguments })));
+    }
+
+    /// The definitions of this vhost, as the broker exports them.
+    pub(crate) fn definitions(&self) -> Value {
+        broker().call("GET", &format!("/api/definitions/{}", self.name), None).expect("definitions")
     }
 
     /// What the management API says of an exchange; none if there is none.

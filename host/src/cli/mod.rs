@@ -1,7 +1,9 @@
 //! The commands: what they are called, what they say, and how they exit.
 
+mod asyncapi;
 mod check;
 mod diff;
+mod import;
 mod publish;
 mod run;
 mod schema;
@@ -53,7 +55,7 @@ Exit codes:
    0  done
    1  `diff`: there is a change that `--fail-on` names
   64  wrong usage
-  65  some messages were refused
+  65  some messages were refused, or nothing can be made of the file to import
   69  no broker
   70  our own fault
   77  the broker refused us
@@ -67,6 +69,8 @@ enum Command {
     Publish(publish::Publish),
     Diff(diff::Diff),
     Schema(schema::Schema),
+    Asyncapi(asyncapi::Asyncapi),
+    Import(import::Import),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -171,6 +175,8 @@ impl Cli {
             Command::Publish(publish) => publish.execute(),
             Command::Diff(diff) => diff.execute(),
             Command::Schema(schema) => schema.execute(),
+            Command::Asyncapi(asyncapi) => asyncapi.execute(),
+            Command::Import(import) => import.execute(),
         }
     }
 }

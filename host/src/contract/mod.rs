@@ -37,13 +37,14 @@ pub use model::*;
 pub use problem::{Problem, Problems, Severity};
 pub use raw::{Access, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
 pub use routing::{key_fault, pattern_fault, topic_matches};
+pub(crate) use source::{TEXT_BYTES_MAX, plain_value};
 
 use files::Files;
 
 /// How often the broker may hand a message over, without any of it being settled, before it is taken for the cause of the
 /// trouble and dead-lettered. Declared on quorum queues, because RabbitMQ 4 says 20 if nothing is said, and 20 lost
 /// connections should not dead-letter what only happened to be prefetched.
-const DELIVERIES_MAX: u32 = 100;
+pub(crate) const DELIVERIES_MAX: u32 = 100;
 
 /// A contract that cannot lose a message by its own shape.
 #[derive(Debug)]
@@ -82,6 +83,18 @@ pub struct Surroundings<'a> {
     pub read_file: &'a dyn Fn(&str) -> std::io::Result<String>,
     /// Gives the value of an environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The values of a YAML or JSON text that is no contract, within the limits that hold for contracts. The error says what
+/// is wrong with the text, and where.
+pub(crate) fn document_values(name: &str, text: &str) -> Result<serde_json::Value, String> {
+    source::Source::parse(name, text).map(|source| source.root).map_err(|failed| {
+        let (source, problem) = *failed;
+        let range = problem.span().unwrap_or_else(|| source.range(&problem.pointer, source::Part::Value));
+        let (line, column) = render::position(&source.text, range.start);
+        let says = problem.says.replace("the contract", "the document").replace("a contract file", "it");
+        format!("{name}:{line}:{column}: {}", says.replace("the contract language", "it"))
+    })
 }
 
 impl Contract {

@@ -114,6 +114,10 @@ impl Bundle<'_> {
             self.names.insert(path.clone(), name.clone());
             let mut schema = self.read(self.at, &path, target)?;
             self.rewrite(&mut schema, &path, &format!("/$defs/{name}"))?;
+            // An address of its own would be the root that its references lead from.
+            if let Value::Object(schema) = &mut schema {
+                schema.remove("$id");
+            }
             self.defs.insert(name, schema);
         }
         let base = match self.names[&path].as_str() {

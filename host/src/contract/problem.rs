@@ -87,6 +87,11 @@ impl Problem {
         self
     }
 
+    /// The byte range that it points at, if that is not the value at the pointer.
+    pub(super) fn span(&self) -> Option<Range<usize>> {
+        self.span.clone()
+    }
+
     /// The pointer is one of this file, and not of the whole contract.
     pub(super) fn in_file(mut self, file: usize) -> Self {
         self.file = Some(file);

@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value};
 use super::problem::Problem;
 
 /// The longest contract text that is read, in bytes.
-const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The deepest nesting of a contract, in levels.
 const DEPTH_MAX: usize = 64;
 /// How many values a contract may have, those that aliases repeat among them.
@@ -349,6 +349,6 @@ fn scalar_value(scalar: Scalar<'_>) -> Option<Value> {
 }
 
 /// What an unquoted `text` means in YAML: a number, true, false, null or a text.
-pub(super) fn plain_value(text: &str) -> Option<Value> {
+pub(crate) fn plain_value(text: &str) -> Option<Value> {
     scalar_value(Scalar::parse_from_cow_and_metadata(text.into(), ScalarStyle::Plain, None)?)
 }
