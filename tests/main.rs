@@ -11,6 +11,7 @@
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
 //! - `publish_command`: `warren publish`.
+//! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod bodies;
 mod connections;
@@ -18,6 +19,7 @@ mod handling;
 mod outcomes;
 mod publish_command;
 mod publishing;
+mod routing;
 mod shutdown;
 mod startup;
 mod support;
