@@ -10,11 +10,12 @@
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
-//! - `publish_command`: `warren publish`.
+//! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod bodies;
 mod connections;
+mod explain;
 mod handling;
 mod outcomes;
 mod publish_command;
@@ -23,3 +24,4 @@ mod routing;
 mod shutdown;
 mod startup;
 mod support;
+mod topology;

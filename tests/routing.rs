@@ -63,7 +63,8 @@ fn messages_go_where_the_contract_says() {
             assert!(surely(&way, exchange).is_subset(reached), "{way:?}, {}", about());
             // With less known there are more ways, the real one among them; and what is sure is part of the real one.
             let some_key = key.split('.').map(|word| if random.bool() { "*" } else { word });
-            let pattern = if key.is_empty() { "#".to_owned() } else { some_key.collect::<Vec<_>>().join(".") };
+            let pattern =
+                if key.is_empty() { "#".to_owned() } else { some_key.collect::<Vec<_>>().join(".") };
             for key in [Key::Exact(key), Key::Pattern(&pattern), Key::Any] {
                 let way = routes.way(exchange, key);
                 assert!(told(&way).is_superset(reached), "{key:?}: {way:?}, {}", about());
@@ -145,9 +146,8 @@ fn scene(random: &mut fastrand::Rng, round: usize) -> (Value, Vec<Probe>) {
     let kinds: Vec<&str> = (0..random.usize(2..8)).map(|_| kinds[random.usize(..kinds.len())]).collect();
     let name = |index: usize| format!("x{round}-{index}");
     let queues: Vec<String> = (0..random.usize(1..8)).map(|index| format!("q{round}-{index}")).collect();
-    let other = |random: &mut fastrand::Rng, index: usize| {
-        (index + random.usize(1..kinds.len())) % kinds.len()
-    };
+    let other =
+        |random: &mut fastrand::Rng, index: usize| (index + random.usize(1..kinds.len())) % kinds.len();
     let exchanges: Map<String, Value> = kinds
         .iter()
         .enumerate()
@@ -205,7 +205,8 @@ fn with(mut object: Value, key: &str, value: Option<Value>) -> Value {
 
 /// Values that are equal in some sense, and that a broker has to tell apart or not.
 fn headers(random: &mut fastrand::Rng, of_binding: bool) -> Map<String, Value> {
-    let values = [json!(1), json!(2), json!(1.0), json!(2.5), json!("1"), json!(true), json!("true"), json!(null)];
+    let values =
+        [json!(1), json!(2), json!(1.0), json!(2.5), json!("1"), json!(true), json!("true"), json!(null)];
     let values = if of_binding { &values[..] } else { &values[..values.len() - 1] };
     let names = ["a", "b", "c", "x-d"];
     let header = |random: &mut fastrand::Rng, name: &str| {
@@ -305,7 +306,8 @@ async fn publish_and_collect(channel: &Channel, queues: &[&str], probes: &[Probe
     }
     for queue in queues {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let consumer = channel.basic_consume((*queue).into(), (*queue).into(), options, FieldTable::default());
+        let consumer =
+            channel.basic_consume((*queue).into(), (*queue).into(), options, FieldTable::default());
         let mut consumer = consumer.await?;
         loop {
             let delivery = consumer.next().await.expect("the channel stays open")?;

@@ -5,6 +5,8 @@
 //! - `contract`: text -> a checked contract, or every problem at once. Pure.
 //! - `topology`: contract -> exchanges, queues and bindings. Pure.
 //! - `policy`: outcome and attempt -> what becomes of a delivery. Pure.
+//! - `explain`: where a message goes, and what happens to it there. Pure.
+//! - `text`: texts for people at a terminal. Pure.
 //! - `message`: a message, free of any library's types.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
 //! - `broker`: connect, declare, consume, publish, settle. The only room that names lapin.
@@ -21,11 +23,13 @@ pub mod broker;
 pub mod cli;
 pub mod contract;
 pub mod dispatch;
+pub mod explain;
 pub mod load;
 pub mod message;
 pub mod policy;
 pub mod run;
 pub mod sandbox;
+pub mod text;
 #[cfg(test)]
 mod tidy;
 pub mod topology;

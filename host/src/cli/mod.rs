@@ -1,10 +1,12 @@
 //! The commands: what they are called, what they say, and how they exit.
 
 mod check;
+mod explain;
 mod publish;
 mod run;
+mod topology;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -46,11 +48,12 @@ Start here:
   warren check contract.yaml    is it sound, and do the components fit? No broker needed
   warren run contract.yaml      declare the topology and consume, until Ctrl-C
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
+  warren explain contract.yaml orderCreated    where does it go, and what if it fails? No broker needed
 
 Exit codes:
    0  done
   64  wrong usage
-  65  some messages were refused
+  65  some messages were refused; for `explain`, the message reaches no queue
   69  no broker
   70  our own fault
   77  the broker refused us
@@ -62,6 +65,8 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Publish(publish::Publish),
+    Explain(explain::Explain),
+    Topology(topology::Topology),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -162,6 +167,8 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
             Command::Publish(publish) => publish.execute(),
+            Command::Explain(explain) => explain.execute(),
+            Command::Topology(topology) => topology.execute(),
         }
     }
 }
@@ -210,4 +217,13 @@ impl CacheArgs {
 fn print_problems(problems: &Problems) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     eprintln!("{}", problems.render(colour));
+}
+
+/// Prints what a command is asked for. A reader that has seen enough, such as `head`, is no error.
+fn print_data(text: &str) -> anyhow::Result<Exit> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(Exit::Done),
+    }
 }

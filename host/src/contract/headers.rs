@@ -23,7 +23,8 @@ pub fn headers_match(arguments: &Map<String, Value>, headers: Option<&Map<String
 
 /// The headers that a binding compares, with their values. Without `-with-x`, those that begin with `x-` do not count.
 pub fn compared(arguments: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
-    let with_x = arguments.get("x-match").and_then(Value::as_str).is_some_and(|word| word.ends_with("-with-x"));
+    let with_x =
+        arguments.get("x-match").and_then(Value::as_str).is_some_and(|word| word.ends_with("-with-x"));
     arguments
         .iter()
         .map(|(name, value)| (name.as_str(), value))

@@ -25,7 +25,7 @@ mod shape;
 mod source;
 mod substitute;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
