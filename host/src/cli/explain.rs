@@ -55,17 +55,23 @@ Examples:
   warren explain contract.yaml documents -H kind=invoice -H pages=3
   warren explain contract.yaml '' order-processing
 
-Exits with 0 if the message reaches a queue of the contract, or may, and with 65 if it reaches none.
+Exits with 0 if the message reaches a queue of the contract, or may, and with 65 if it
+reaches none.
 
-The JSON has contract, version, publisher, exchange, routingKey, headers, routed, dependsOnHeaders, and as arrays:
-  hops      exchange, exchangeType, by (binding, alternate or name), queue or toExchange, routingKey, arguments, from,
-            domain, sure
+The JSON has contract, version, publisher, exchange, routingKey, headers, routed,
+dependsOnHeaders, and as arrays:
+  hops      exchange, exchangeType, by (binding, alternate or name), queue or toExchange,
+            routingKey, arguments, from, domain, sure
   deadEnds  exchange, exchangeType, boundWith, nearest
-  queues    name, type, declared, domain, sure, messageTtlMs, whenFull, deadLetter { exchange, routingKey, ownKey, queues },
-            consumer { name, message, component, publishes, maxAttempts, deadlineMs, memoryBytes, outcomes, neverSettled }
-An outcome has outcome, overridden (by `onFailure`), and steps: fromAttempt, toAttempt, then (ack, retry, requeue,
-dead-letter or drop), waitQueue, and when the next attempt is: afterMs as a rule, minMs and maxMs. Later versions may add
-fields; none changes its meaning.";
+  queues    name, type, declared, domain, sure, messageTtlMs,
+            whenFull { maxMessages, maxBytes, overflow },
+            deadLetter { exchange, routingKey, ownKey, queues },
+            consumer { name, message, component, publishes, maxAttempts, deadlineMs,
+            memoryBytes, outcomes, neverSettled { deliveries, by, then } }
+  outcomes  outcome, overridden (by `onFailure`), steps { fromAttempt, toAttempt, then,
+            waitQueue, afterMs, minMs, maxMs }; `then` is ack, retry, requeue,
+            dead-letter or drop, and the times say when the next attempt is
+Later versions may add fields; none changes its meaning.";
 
 impl Explain {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {

@@ -41,17 +41,21 @@ enum Format {
 const AFTER_HELP: &str = "\
 Examples:
   warren topology contract.yaml
-  warren topology contract.yaml --format definitions --vhost shop > shop.json && rabbitmqctl import_definitions shop.json
+  warren topology contract.yaml --format definitions --vhost shop > shop.json
+  rabbitmqctl import_definitions shop.json
   warren topology contract.yaml --format dot | dot -Tsvg > topology.svg
 
 The JSON has contract, version, needsNativeDelay, and as arrays:
-  exchanges   name, type, declared, domain, durable, autoDelete, internal, arguments, alternateExchange, deadLettersOf
-  queues      name, type, declared, domain, durable, exclusive, autoDelete, arguments, consumer, rpc,
-              wait { queue, baseMs, minMs, maxMs }, deadLettersOf, deadLetter { exchange, routingKey, queues }
-  bindings    exchange, queue or toExchange, routingKey, arguments, from (a JSON pointer into the contract)
+  exchanges   name, type, declared, domain, durable, autoDelete, internal, arguments,
+              alternateExchange, deadLettersOf
+  queues      name, type, declared, domain, durable, exclusive, autoDelete, arguments,
+              consumer, rpc, wait { queue, baseMs, minMs, maxMs }, deadLettersOf,
+              deadLetter { exchange, routingKey, queues }
+  bindings    exchange, queue or toExchange, routingKey, arguments, from (a JSON pointer)
   publishers  name, kind, exchange, routingKey, pattern, message
   consumers   name, queue, message, component, publishes
-`declared` is false for what somebody else declares. Later versions may add fields; none changes its meaning.";
+`declared` is false for what somebody else declares. Later versions may add fields;
+none changes its meaning.";
 
 impl Topology {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
