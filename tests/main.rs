@@ -15,17 +15,22 @@
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
+//! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
+//! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod bodies;
 mod checking;
 mod connections;
 mod diff_command;
 mod documents;
+mod explain;
 mod handling;
 mod language;
 mod outcomes;
 mod publish_command;
 mod publishing;
+mod routing;
 mod shutdown;
 mod startup;
 mod support;
+mod topology;

@@ -9,6 +9,8 @@
 //! - `asyncapi`: contract -> AsyncAPI document. Pure.
 //! - `import`: AsyncAPI document, or RabbitMQ definitions -> contract. Pure.
 //! - `yaml`: a tree of values as YAML. Pure.
+//! - `explain`: where a message goes, and what happens to it there. Pure.
+//! - `text`: texts for people at a terminal. Pure.
 //! - `message`: a message, free of any library's types.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
 //! - `broker`: connect, declare, consume, publish, settle. The only room that names lapin.
@@ -28,11 +30,13 @@ pub mod contract;
 pub mod diff;
 pub mod dispatch;
 pub mod import;
+pub mod explain;
 pub mod load;
 pub mod message;
 pub mod policy;
 pub mod run;
 pub mod sandbox;
+pub mod text;
 #[cfg(test)]
 mod tidy;
 pub mod topology;

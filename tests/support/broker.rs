@@ -1,7 +1,7 @@
 //! The broker under test, a vhost of its own for each test, and the management API.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,6 +62,25 @@ fn urls() -> (String, String) {
     (run("url"), run("management-url"))
 }
 
+/// Imports definitions with rabbitmqctl. None: the broker under test is not one of the project's own.
+pub(crate) fn import_definitions(definitions: &str) -> Option<Output> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let (version, state): (&[&str], _) =
+        if broker().version.0 >= 4 { (&["--version", "4"], "broker-4") } else { (&[], "broker") };
+    let script = |arguments: &[&str]| {
+        let mut script = Command::new(format!("{root}/scripts/broker"));
+        script.args(version).args(arguments).output().expect("scripts/broker runs")
+    };
+    if !String::from_utf8_lossy(&script(&["url"]).stdout).starts_with(&broker().amqp) {
+        return None;
+    }
+    // A place that rabbitmqctl sees as well, which for RabbitMQ 4 lives in a file system of its own.
+    let state = std::fs::canonicalize(format!("{root}/.warren/{state}")).expect("the broker's folder");
+    let file = tempfile::Builder::new().suffix(".json").tempfile_in(state).expect("a new file");
+    std::fs::write(file.path(), definitions).expect("a new file");
+    Some(script(&["ctl", "import_definitions", &file.path().display().to_string()]))
+}
+
 impl Broker {
     /// Calls the management API. None: there is no such thing.
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
@@ -120,6 +139,34 @@ impl Vhost {
         broker.call("PUT", &format!("/api/permissions/{name}/{user}"), Some(&everything));
         let client = Client::open(&format!("{}/{name}", broker.amqp));
         Self { name, client }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Imports definitions by the management API.
+    pub(crate) fn import(&self, definitions: &str) {
+        broker().send("POST", "/api/definitions", definitions.to_owned());
+    }
+
+    /// All exchanges, queues and bindings, as definitions; without what the broker itself adds.
+    pub(crate) fn topology(&self) -> Value {
+        let columns = [
+            ("exchanges", "name,type,durable,auto_delete,internal,arguments"),
+            ("queues", "name,durable,auto_delete,arguments"),
+            ("bindings", "source,destination,destination_type,routing_key,arguments"),
+        ];
+        let all = columns.map(|(kind, columns)| {
+            let path = format!("/api/{kind}/{}?disable_stats=true&columns={columns}", self.name);
+            let mut list = broker().call("GET", &path, None).unwrap_or_default();
+            if let Some(list) = list.as_array_mut() {
+                list.sort_by_key(Value::to_string);
+            }
+            (kind.to_owned(), list)
+        });
+        Value::Object(all.into_iter().collect())
     }
 
     /// The AMQP URL of this vhost.

@@ -129,7 +129,10 @@ impl Client {
     }
 
     /// A channel for one purpose: an error closes a channel, and nothing else should suffer from it.
-    fn with_channel<T>(&self, work: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
+    pub(crate) fn with_channel<T>(
+        &self,
+        work: impl AsyncFnOnce(&Channel) -> lapin::Result<T>,
+    ) -> lapin::Result<T> {
         wait(async {
             let channel = self.connection.create_channel().await?;
             let result = work(&channel).await;

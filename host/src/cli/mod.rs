@@ -7,6 +7,8 @@ mod import;
 mod publish;
 mod run;
 mod schema;
+mod explain;
+mod topology;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -50,12 +52,13 @@ Start here:
   warren check contract.yaml    is it sound, and do the components fit? No broker needed
   warren run contract.yaml      declare the topology and consume, until Ctrl-C
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
+  warren explain contract.yaml orderCreated    where does it go, and what if it fails? No broker needed
 
 Exit codes:
    0  done
    1  `diff`: there is a change that `--fail-on` names
   64  wrong usage
-  65  some messages were refused, or nothing can be made of the file to import
+  65  some messages were refused; nothing can be made of a file to `import`; for `explain`, the message reaches no queue
   69  no broker
   70  our own fault
   77  the broker refused us
@@ -71,6 +74,8 @@ enum Command {
     Schema(schema::Schema),
     Asyncapi(asyncapi::Asyncapi),
     Import(import::Import),
+    Explain(explain::Explain),
+    Topology(topology::Topology),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -177,6 +182,8 @@ impl Cli {
             Command::Schema(schema) => schema.execute(),
             Command::Asyncapi(asyncapi) => asyncapi.execute(),
             Command::Import(import) => import.execute(),
+            Command::Explain(explain) => explain.execute(),
+            Command::Topology(topology) => topology.execute(),
         }
     }
 }
@@ -227,11 +234,11 @@ fn print_problems(problems: &Problems) {
     eprintln!("{}", problems.render(colour));
 }
 
-/// Writes to stdout. That its reader went away, as `head` does, is no fault.
-fn print_data(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+/// Prints what a command is asked for. A reader that has seen enough, such as `head`, is no error.
+fn print_data(text: &str) -> anyhow::Result<Exit> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(Exit::Done),
     }
 }

@@ -10,6 +10,7 @@ pub mod compat;
 mod domains;
 mod editor;
 mod files;
+mod headers;
 mod later;
 mod message;
 mod model;
@@ -26,15 +27,16 @@ mod shape;
 mod source;
 mod substitute;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use editor::editor_schema;
+pub use headers::{compared, headers_match};
 pub use message::{Decoded, Example, Message};
 pub use model::*;
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{Problem, Problems, Severity, nearest};
 pub use raw::{Access, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
 pub use routing::{key_fault, pattern_fault, topic_matches};
 pub(crate) use source::{TEXT_BYTES_MAX, plain_value};

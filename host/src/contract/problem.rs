@@ -125,7 +125,8 @@ pub(super) fn brief(text: &str) -> String {
     format!("{}…", &text[..text.floor_char_boundary(SHOWN_MAX)])
 }
 
-fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
+/// The candidate that is most like `wrong`, if one is like it.
+pub fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
     const COMPARED_BYTES_MAX: usize = 200; // comparing is quadratic
     let wrong = wrong[..wrong.floor_char_boundary(COMPARED_BYTES_MAX)].to_lowercase();
     candidates

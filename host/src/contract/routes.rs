@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::{Map, Value};
+
+use super::headers::headers_match;
 use super::model::{Binding, Destination, Exchange, Queue};
 use super::routing::topic_matches;
 use super::{Contract, ExchangeType};
@@ -32,7 +35,9 @@ pub struct Way<'a> {
     pub hops: Vec<Hop<'a>>,
     /// The queues that get it.
     pub queues: BTreeSet<&'a str>,
-    /// Whether it depends on its headers where it goes: a headers exchange is on the way.
+    /// The exchanges that it comes to, in the same order.
+    pub exchanges: Vec<&'a str>,
+    /// Whether it depends on its headers where it goes: a headers exchange is on the way, and they are not known.
     pub depends_on_headers: bool,
 }
 
@@ -43,6 +48,9 @@ pub struct Hop<'a> {
     pub exchange: &'a str,
     /// Why it goes on.
     pub by: By<'a>,
+    /// Whether every such message takes it, and not only some: those with certain headers, or with one of the keys that
+    /// a pattern stands for.
+    pub sure: bool,
 }
 
 /// Why a message goes from an exchange to where it goes.
@@ -97,8 +105,13 @@ impl<'a> Routes<'a> {
         self.out.get(exchange).map_or(&[], |out| &out.all)
     }
 
-    /// Where a message goes that is published to `exchange` with `key`.
+    /// Where a message goes that is published to `exchange` with `key`, and of whose headers nothing is known.
     pub fn way(&self, exchange: &str, key: Key<'_>) -> Way<'a> {
+        self.way_with(exchange, key, None)
+    }
+
+    /// Where a message goes that is published to `exchange` with `key` and these headers.
+    pub fn way_with(&self, exchange: &str, key: Key<'_>, headers: Option<&Map<String, Value>>) -> Way<'a> {
         let mut way = Way::default();
         if exchange.is_empty() {
             let reached = self.queues.keys().filter(|queue| match key {
@@ -107,22 +120,33 @@ impl<'a> Routes<'a> {
                 Key::Any => true,
             });
             for queue in reached {
-                way.hops.push(Hop { exchange: "", by: By::Name(queue) });
+                let sure = matches!(key, Key::Exact(_));
+                way.hops.push(Hop { exchange: "", by: By::Name(queue), sure });
                 way.queues.insert(queue);
             }
             return way;
         }
+        let exact = matches!(key, Key::Exact(_));
         let mut open: Vec<&'a str> =
             self.exchanges.get_key_value(exchange).map(|(name, _)| name.as_str()).into_iter().collect();
         let mut seen: BTreeSet<&str> = open.iter().copied().collect();
         while let Some(name) = open.pop() {
             let Some(exchange) = self.exchanges.get(name) else { continue };
-            let matching = self.matching(exchange, key);
-            way.depends_on_headers |= exchange.kind == ExchangeType::Headers && !matching.is_empty();
+            way.exchanges.push(name);
             // What may not match may also not keep the message from the alternate exchange.
-            let sure = exchange.kind != ExchangeType::Headers && matches!(key, Key::Exact(_));
-            for binding in &matching {
-                way.hops.push(Hop { exchange: name, by: By::Binding(binding) });
+            let mut unrouted = Some(true);
+            for binding in self.matching(exchange, key) {
+                let sure = match exchange.kind {
+                    ExchangeType::Headers => match headers_match(&binding.arguments, headers) {
+                        Some(false) => continue,
+                        matches => matches.is_some(),
+                    },
+                    ExchangeType::Fanout => true,
+                    ExchangeType::Direct | ExchangeType::Topic => exact,
+                };
+                way.depends_on_headers |= exchange.kind == ExchangeType::Headers && !sure;
+                unrouted = if sure { Some(false) } else { unrouted.filter(|unrouted| !unrouted) };
+                way.hops.push(Hop { exchange: name, by: By::Binding(binding), sure });
                 match &binding.destination {
                     Destination::Queue(queue) => {
                         way.queues.insert(queue);
@@ -135,9 +159,10 @@ impl<'a> Routes<'a> {
                 }
             }
             if let Some(alternate) = &exchange.alternate
-                && (matching.is_empty() || !sure)
+                && unrouted != Some(false)
             {
-                way.hops.push(Hop { exchange: name, by: By::Alternate(alternate) });
+                let sure = unrouted == Some(true);
+                way.hops.push(Hop { exchange: name, by: By::Alternate(alternate), sure });
                 if seen.insert(alternate) {
                     open.push(alternate);
                 }
@@ -175,7 +200,25 @@ impl<'a> Routes<'a> {
     }
 }
 
-impl Hop<'_> {
+impl<'a> Hop<'a> {
+    /// The queue that it leads to, if it leads to one.
+    pub fn queue(&self) -> Option<&'a str> {
+        match self.by {
+            By::Name(queue) => Some(queue),
+            By::Binding(Binding { destination: Destination::Queue(queue), .. }) => Some(queue),
+            By::Binding(_) | By::Alternate(_) => None,
+        }
+    }
+
+    /// The exchange that it leads to, if it leads to one.
+    pub fn to_exchange(&self) -> Option<&'a str> {
+        match self.by {
+            By::Alternate(exchange) => Some(exchange),
+            By::Binding(Binding { destination: Destination::Exchange(exchange), .. }) => Some(exchange),
+            By::Binding(_) | By::Name(_) => None,
+        }
+    }
+
     /// Where it leads, and whether that is a queue.
     pub fn destination(&self) -> Destination {
         match self.by {

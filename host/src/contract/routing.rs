@@ -3,6 +3,8 @@
 
 /// The longest routing key, in bytes (an AMQP short string).
 pub(super) const KEY_BYTES_MAX: usize = 255;
+/// The most `#` in a binding key: RabbitMQ 4.3 refuses more.
+const HASHES_MAX: usize = 2;
 
 /// Whether `key` matches the topic `pattern`: words are separated by dots, `*` stands for one word, `#` for any number.
 pub fn topic_matches(pattern: &str, key: &str) -> bool {
@@ -62,6 +64,10 @@ pub fn pattern_fault(pattern: &str) -> Option<String> {
     }
     if pattern.len() > KEY_BYTES_MAX {
         return Some("the routing key is longer than 255 bytes".to_owned());
+    }
+    let hashes = pattern.split('.').filter(|word| *word == "#").count();
+    if hashes > HASHES_MAX {
+        return Some(format!("`{pattern}` has {hashes} `#`, and RabbitMQ 4.3 takes at most {HASHES_MAX}"));
     }
     if pattern.split('.').any(str::is_empty) {
         return Some(format!("`{pattern}` has an empty word between dots"));

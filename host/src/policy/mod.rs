@@ -129,8 +129,8 @@ pub fn decide(
         Retry::None => Disposition::DeadLetter,
         Retry::QuorumNative { .. } => Disposition::Requeue { after: not_before.min(HOLD_MAX) },
         // The broker delays it by itself; what was asked for beyond that is waited here.
-        Retry::NativeDelay { initial_delay, max_delay, .. } => {
-            let brokers = initial_delay.saturating_mul(attempt.number).min(*max_delay);
+        Retry::NativeDelay { .. } => {
+            let brokers = delayed_by_broker(retry, attempt.number);
             Disposition::Requeue { after: not_before.saturating_sub(brokers).min(HOLD_MAX) }
         }
         Retry::TtlBackoff(backoff) => {
@@ -140,6 +140,16 @@ pub fn decide(
             let after_ms = jittered_ms.max(u64::try_from(not_before.as_millis()).unwrap_or(u64::MAX)).max(1);
             wait(backoff, base_ms, after_ms)
         }
+    }
+}
+
+/// How long the broker itself keeps a message back that is requeued after this attempt.
+pub fn delayed_by_broker(retry: &Retry, attempt: u32) -> Duration {
+    match retry {
+        Retry::NativeDelay { initial_delay, max_delay, .. } => {
+            initial_delay.saturating_mul(attempt).min(*max_delay)
+        }
+        Retry::None | Retry::QuorumNative { .. } | Retry::TtlBackoff(_) => Duration::ZERO,
     }
 }
 

@@ -4,6 +4,13 @@
 //! delay, because messages leave a queue in order and a short delay would wait behind a long one. What belongs to
 //! somebody else is there as `passive`: it has to exist, and is never declared with arguments of ours.
 
+pub mod definitions;
+pub mod overview;
+pub mod picture;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};

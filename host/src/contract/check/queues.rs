@@ -28,6 +28,7 @@ impl Checker<'_> {
             let dead_letter = raw.dead_letter.as_ref().and_then(|raw| self.dead_letter(&at, raw));
             self.overflow(&at, raw, &typed);
             let retry = self.retry(&join(&at, "retry"), raw);
+            self.broker_counts(&at, &typed, &retry);
             let owner = if raw.owned { Owner::Us } else { Owner::Somebody };
             queues.insert(name.clone(), queue(name, raw, &typed, dead_letter, retry, owner));
         }
@@ -70,6 +71,23 @@ impl Checker<'_> {
             self.refuse(
                 Problem::at(typed.place(at, "overflow"), "a quorum queue has no `reject-publish-dlx`")
                     .hint("say `reject-publish`: whoever publishes is told, and keeps the message"),
+            );
+        }
+    }
+
+    /// Where the broker counts attempts, its limit ends them.
+    fn broker_counts(&mut self, at: &str, typed: &Typed, retry: &Retry) {
+        let (Retry::QuorumNative { max_retries } | Retry::NativeDelay { max_retries, .. }) = retry else {
+            return;
+        };
+        if let Some(limit) = typed.delivery_limit.filter(|limit| *limit < i64::from(*max_retries)) {
+            self.refuse(
+                Problem::at(
+                    typed.place(at, "deliveryLimit"),
+                    format!("`deliveryLimit: {limit}` leaves no room for {max_retries} retries"),
+                )
+                .because("in this mode the broker counts them, and takes the message away at its limit, without the reason")
+                .hint("leave `deliveryLimit` out: it follows from `retry.maxRetries`"),
             );
         }
     }
