@@ -4,10 +4,11 @@
 //!
 //! - `contract`: text -> a checked contract, or every problem at once. Pure.
 //! - `topology`: contract -> exchanges, queues and bindings. Pure.
+//! - `plan`: topology and what a broker has -> what to change, and in which order. Pure.
 //! - `policy`: outcome and attempt -> what becomes of a delivery. Pure.
 //! - `message`: a message, free of any library's types.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
-//! - `broker`: connect, declare, consume, publish, settle. The only room that names lapin.
+//! - `broker`: connect, look, declare, consume, publish, settle. The only room that names lapin.
 //! - `dispatch`: one delivery from arrival to settlement.
 //! - `load`: reads contract, schemas and components from disk.
 //! - `run`: the composition root: start-up, epochs, drain.
@@ -23,6 +24,7 @@ pub mod contract;
 pub mod dispatch;
 pub mod load;
 pub mod message;
+pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod sandbox;
