@@ -55,7 +55,9 @@ pub async fn change(connection: &Connection, change: Change<'_>) -> Result<Outco
         }
         Change::Unbind(binding) => {
             let thing = format!("the binding of `{}` to `{}`", binding.destination.name(), binding.exchange);
-            reply("unbind", unbind(&channel, binding)).await.map_err(|error| declare::explain(thing, error))?;
+            reply("unbind", unbind(&channel, binding))
+                .await
+                .map_err(|error| declare::explain(thing, error))?;
         }
         Change::Delete { name, quorum } => {
             let options = QueueDeleteOptions { if_unused: !quorum, if_empty: !quorum, nowait: false };

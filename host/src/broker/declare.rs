@@ -49,7 +49,9 @@ impl Conflict {
     pub(super) fn difference(self) -> Difference {
         match self.difference {
             Some((argument, asked, is)) => Difference { argument, is, asked },
-            None => Difference { argument: "something".to_owned(), is: self.said, asked: "another".to_owned() },
+            None => {
+                Difference { argument: "something".to_owned(), is: self.said, asked: "another".to_owned() }
+            }
         }
     }
 }
@@ -132,7 +134,9 @@ pub(super) async fn declare_exchange(
         internal: exchange.internal,
         nowait: false,
     };
-    channel.exchange_declare(short(&exchange.name), kind(exchange.kind), options, arguments(&exchange.arguments)).await
+    channel
+        .exchange_declare(short(&exchange.name), kind(exchange.kind), options, arguments(&exchange.arguments))
+        .await
 }
 
 pub(super) async fn declare_queue(channel: &lapin::Channel, queue: &QueueDeclaration) -> lapin::Result<()> {

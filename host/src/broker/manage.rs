@@ -70,7 +70,8 @@ impl Management {
     /// user and password where the URL has none. Does not connect.
     pub fn at(url: &str, address: &Address) -> Result<Self, ManagementError> {
         let (scheme, rest) = url.split_once("://").ok_or(ManagementError::NotAUrl)?;
-        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        let (authority, path) =
+            rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
         let (credentials, host) = match authority.rsplit_once('@') {
             Some((credentials, host)) => (decoded(credentials), host),
             None => (address.credentials(), authority),
@@ -93,7 +94,9 @@ impl Management {
     pub fn observe(&self) -> Result<Observed, ManagementError> {
         let mut observed = Observed::nothing(Sight::Management);
         observed.version = self.version()?;
-        for exchange in self.list::<ExchangeRow>("exchanges", "columns=name,type,durable,auto_delete,internal,arguments")? {
+        for exchange in
+            self.list::<ExchangeRow>("exchanges", "columns=name,type,durable,auto_delete,internal,arguments")?
+        {
             let ExchangeRow { name, kind, durable, auto_delete, internal, arguments } = exchange;
             let shape = ExchangeShape { kind, durable, auto_delete, internal, arguments };
             observed.exchanges.insert(name, Seen::Whole(shape));
@@ -149,13 +152,17 @@ impl Management {
         if body.len() as u64 > ANSWER_BYTES_MAX {
             return Err(unreachable(format!("its answer has more than {ANSWER_BYTES_MAX} bytes")));
         }
-        serde_json::from_slice(&body).map_err(|error| unreachable(format!("its answer is not what RabbitMQ says: {error}")))
+        serde_json::from_slice(&body)
+            .map_err(|error| unreachable(format!("its answer is not what RabbitMQ says: {error}")))
     }
 }
 
 impl fmt::Debug for Management {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Management").field("base", &self.base).field("vhost", &self.vhost).finish_non_exhaustive()
+        f.debug_struct("Management")
+            .field("base", &self.base)
+            .field("vhost", &self.vhost)
+            .finish_non_exhaustive()
     }
 }
 
@@ -230,8 +237,10 @@ struct BindingRow {
 impl StatisticsRow {
     fn policy(self) -> Option<Policy> {
         let policy = self.policy.filter(|name| !name.is_empty()).map(|name| format!("the policy `{name}`"));
-        let operator =
-            self.operator_policy.filter(|name| !name.is_empty()).map(|name| format!("the operator policy `{name}`"));
+        let operator = self
+            .operator_policy
+            .filter(|name| !name.is_empty())
+            .map(|name| format!("the operator policy `{name}`"));
         let name = policy.into_iter().chain(operator).collect::<Vec<_>>().join(" or ");
         match self.effective_policy_definition {
             // An empty one is an array to some versions.
@@ -257,7 +266,8 @@ fn decoded(text: &str) -> String {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let escaped = after.get(..2).filter(|_| byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped =
+            after.get(..2).filter(|_| byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
         match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(escaped) => {
                 out.push(escaped);

@@ -87,7 +87,11 @@ impl Asker<'_> {
     }
 
     /// Reads an answer: what there is, or that there is nothing.
-    fn heard<T>(&mut self, thing: impl fmt::Display, answer: Result<T, Error>) -> Result<Asked<T>, DeclareError> {
+    fn heard<T>(
+        &mut self,
+        thing: impl fmt::Display,
+        answer: Result<T, Error>,
+    ) -> Result<Asked<T>, DeclareError> {
         let error = match answer {
             Ok(there) => return Ok(Asked::There(there)),
             Err(error) => error,
@@ -128,7 +132,8 @@ impl Asker<'_> {
         let channel = self.channel().await?;
         let answer =
             reply("queue.declare", channel.queue_declare(short(queue), options, FieldTable::default())).await;
-        let counts = answer.map(|queue| (u64::from(queue.message_count()), u64::from(queue.consumer_count())));
+        let counts =
+            answer.map(|queue| (u64::from(queue.message_count()), u64::from(queue.consumer_count())));
         self.heard(format_args!("queue `{queue}`"), counts)
     }
 
@@ -153,7 +158,11 @@ impl Asker<'_> {
     }
 
     /// Reads the answer to a declaration of something that exists.
-    fn equivalence<T>(&mut self, thing: impl fmt::Display, answer: Result<(), Error>) -> Result<Seen<T>, DeclareError> {
+    fn equivalence<T>(
+        &mut self,
+        thing: impl fmt::Display,
+        answer: Result<(), Error>,
+    ) -> Result<Seen<T>, DeclareError> {
         let Err(error) = answer else { return Ok(Seen::Same) };
         self.channel = None;
         match declare::explain(thing.to_string(), error) {

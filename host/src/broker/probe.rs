@@ -48,8 +48,9 @@ async fn first_frame(address: &Address) -> std::io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Reads `version` out of the server properties of a `connection.start`.
+/// Reads the version of RabbitMQ out of the server properties of a `connection.start`. Other products count otherwise.
 fn version_in(frame: &[u8]) -> Option<String> {
+    let (mut product, mut version) = (None, None);
     let mut rest = Bytes(frame.strip_prefix(&CONNECTION_START)?);
     rest.take(2)?; // the protocol's major and minor version
     let length = rest.long()?;
@@ -58,11 +59,14 @@ fn version_in(frame: &[u8]) -> Option<String> {
         let length = table.byte()?;
         let name = table.take(length.into())?;
         let text = table.value()?;
-        if name == b"version" {
-            return text.and_then(|text| String::from_utf8(text.to_vec()).ok());
+        match name {
+            b"product" => product = text,
+            b"version" => version = text,
+            _ => {}
         }
     }
-    None
+    let version = version.filter(|_| product == Some(b"RabbitMQ"))?;
+    String::from_utf8(version.to_vec()).ok()
 }
 
 /// What is left to read.
@@ -123,14 +127,18 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_or_strange_has_no_version() {
-        let whole = start(b"\x07versionS\x00\x00\x00\x054.3.6");
+        let whole = start(b"\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x054.3.6");
         assert!(version_in(&whole).is_some());
         for end in 0..whole.len() - 22 {
             assert_eq!(version_in(&whole[..end]), None, "{end}");
         }
-        for entries in [b"\x07versiont\x01".as_slice(), b"\x07version?\x01", b"\x07versionS\xff\xff\xff\xff4", b"\xff"] {
+        for entries in
+            [b"\x07versiont\x01".as_slice(), b"\x07version?\x01", b"\x07versionS\xff\xff\xff\xff4", b"\xff"]
+        {
             assert_eq!(version_in(&start(entries)), None);
         }
+        let other = start(b"\x07productS\x00\x00\x00\x07Lavinmq\x07versionS\x00\x00\x00\x052.1.0");
+        assert_eq!(version_in(&other), None);
         assert_eq!(version_in(b"HTTP/1.1 400 Bad Request"), None);
     }
 }

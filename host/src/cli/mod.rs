@@ -1,10 +1,12 @@
 //! The commands: what they are called, what they say, and how they exit.
 
+mod apply;
 mod check;
+mod plan;
 mod publish;
 mod run;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,6 +47,7 @@ const AFTER_HELP: &str = "\
 Start here:
   warren check contract.yaml    is it sound, and do the components fit? No broker needed
   warren run contract.yaml      declare the topology and consume, until Ctrl-C
+  warren plan contract.yaml     what is missing or different on the broker; `warren apply` creates what is missing
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
 
 Exit codes:
@@ -53,6 +56,7 @@ Exit codes:
   65  some messages were refused
   69  no broker
   70  our own fault
+  75  there is something to apply (`plan`, `apply --dry-run`), or something could not be removed yet (`apply --prune`)
   77  the broker refused us
   78  something is wrong with the contract, a component, or what exists on the broker
  130  interrupted before everything was done (`run` that is stopped once drains, and exits with 0)";
@@ -61,6 +65,8 @@ Exit codes:
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Plan(plan::PlanArgs),
+    Apply(apply::Apply),
     Publish(publish::Publish),
 }
 
@@ -84,6 +90,15 @@ struct BrokerArgs {
     /// Where the broker is: amqp[s]://user:password@host:port/vhost (the vhost `/` is written %2f)
     #[arg(long, env = "WARREN_AMQP_URL", value_name = "URL", default_value = DEFAULT_URL, hide_env_values = true)]
     amqp_url: String,
+}
+
+/// The management API, for commands that look at a broker.
+#[derive(Debug, Args)]
+struct ManagementArgs {
+    /// Where the management API of the broker is: http[s]://[user:password@]host:port; user and password are those of the
+    /// AMQP URL unless given. Without it, bindings, policies and what the contract does not name cannot be seen
+    #[arg(long, env = "WARREN_MANAGEMENT_URL", value_name = "URL", hide_env_values = true)]
+    management_url: Option<String>,
 }
 
 /// The compile cache, for commands that load components.
@@ -111,6 +126,8 @@ pub enum Exit {
     Unavailable = 69,
     /// Something of ours broke.
     Internal = 70,
+    /// There is something left to apply, now or later.
+    Pending = 75,
     /// The broker does not want us.
     NoPermission = 77,
     /// The contract, a component or the broker's topology is not as it has to be.
@@ -161,6 +178,8 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
+            Command::Plan(plan) => plan.execute(),
+            Command::Apply(apply) => apply.execute(),
             Command::Publish(publish) => publish.execute(),
         }
     }
@@ -205,6 +224,12 @@ impl CacheArgs {
             })),
         }
     }
+}
+
+/// Writes to stdout. Whoever reads it may have seen enough and closed it, which is no fault.
+fn to_stdout(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
 fn print_problems(problems: &Problems) {

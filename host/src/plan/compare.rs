@@ -74,11 +74,7 @@ pub(super) fn queue(asked: &QueueDeclaration, is: &QueueShape, version: Option<V
         arguments.insert("x-queue-type".to_owned(), Value::from(kind));
         arguments
     };
-    compared.arguments(
-        &normal(&asked.arguments, queue_type(asked)),
-        &normal(&is.arguments, &is.kind),
-        known,
-    );
+    compared.arguments(&normal(&asked.arguments, queue_type(asked)), &normal(&is.arguments, &is.kind), known);
     compared
 }
 

@@ -41,7 +41,10 @@ pub(super) fn queue(queue: &QueueDeclaration, messages: Option<u64>, place: Plac
     let aside = format!("{name}-moved");
     vec![
         format!("stop every consumer of `{name}`, and what publishes to it"),
-        format!("move its messages aside (needs the plugin rabbitmq_shovel): {}", shovel(vhost, name, &aside)),
+        format!(
+            "move its messages aside (needs the plugin rabbitmq_shovel): {}",
+            shovel(vhost, name, &aside)
+        ),
         format!("wait until `{name}` is empty: {list}"),
         format!("delete it; this deletes its bindings, too: {delete}"),
         apply,

@@ -10,9 +10,9 @@ pub mod observed;
 mod order;
 mod policies;
 mod render;
-mod version;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -138,22 +138,30 @@ pub fn plan<'a>(topology: &'a Topology, observed: &'a Observed, place: Place<'_>
     }
     bindings(topology, observed, &mut items);
     items.extend(orphans(topology, observed));
-    Plan { sight: observed.sight, version: observed.version, items, too_old: too_old(topology, observed.version), warnings }
+    Plan {
+        sight: observed.sight,
+        version: observed.version,
+        items,
+        too_old: too_old(topology, observed.version),
+        warnings,
+    }
 }
 
-/// What of the topology needs a newer broker. Empty if the broker is new enough, or does not say how old it is.
+/// What of the topology needs a newer broker than this one, or than one that does not say its version.
 pub fn too_old(topology: &Topology, version: Option<Version>) -> Vec<String> {
-    let Some(version) = version.filter(|version| !version.has_native_delay()) else { return Vec::new() };
+    let is = match version {
+        Some(version) if version.has_native_delay() => return Vec::new(),
+        Some(version) => format!("this is RabbitMQ {version}, which would retry without any delay"),
+        None => "this broker does not say that it is that".to_owned(),
+    };
     let delayed = |queue: &&QueueDeclaration| {
         !queue.passive && queue.arguments.get("x-delayed-retry-type").is_some_and(|kind| kind != "disabled")
     };
     let text = |queue: &QueueDeclaration| {
-        let Version { major, minor, .. } = NATIVE_DELAY;
+        let (name, Version { major, minor, .. }) = (&queue.name, NATIVE_DELAY);
         format!(
-            "queue `{}` asks for `retry: {{ mode: native-delay }}`, which RabbitMQ has from {major}.{minor}; this is RabbitMQ \
-             {version}, which would retry without any delay\n\nhint: write `mode: ttl-backoff`, which delays retries on every \
-             version, or upgrade the broker",
-            queue.name
+            "queue `{name}` asks for `retry: {{ mode: native-delay }}`, which RabbitMQ has from {major}.{minor}; {is}\n\n\
+             hint: write `mode: ttl-backoff`, which delays retries on every version, or upgrade the broker"
         )
     };
     topology.queues.iter().filter(delayed).map(text).collect()
@@ -220,8 +228,12 @@ fn verdict(compared: Compared, messages: Option<u64>, steps: impl FnOnce() -> Ve
 
 /// The bindings that the contract asks for, and those of our own that it does not.
 fn bindings<'a>(topology: &'a Topology, observed: &'a Observed, items: &mut Vec<Item<'a>>) {
-    let exclusive: BTreeSet<&str> =
-        topology.queues.iter().filter(|queue| queue.exclusive && !queue.passive).map(|queue| queue.name.as_str()).collect();
+    let exclusive: BTreeSet<&str> = topology
+        .queues
+        .iter()
+        .filter(|queue| queue.exclusive && !queue.passive)
+        .map(|queue| queue.name.as_str())
+        .collect();
     let is_exclusive =
         |to: &Destination| matches!(to, Destination::Queue(queue) if exclusive.contains(queue.as_str()));
     let exists = |name: &str, to: Option<&Destination>| match to {
@@ -241,7 +253,8 @@ fn bindings<'a>(topology: &'a Topology, observed: &'a Observed, items: &mut Vec<
         let found = seen.get(&ends).into_iter().flatten();
         let state = if is_exclusive(&binding.destination) {
             State::Skipped
-        } else if found.into_iter().any(|found| compare::same_arguments(&found.arguments, &binding.arguments)) {
+        } else if found.into_iter().any(|found| compare::same_arguments(&found.arguments, &binding.arguments))
+        {
             State::Same
         } else if observed.bindings.is_none()
             && exists(&binding.exchange, None)
@@ -310,14 +323,19 @@ impl<'a> Ours<'a> {
 fn orphans<'a>(topology: &'a Topology, observed: &'a Observed) -> Vec<Item<'a>> {
     let asked: BTreeSet<&str> = topology.queues.iter().map(|queue| queue.name.as_str()).collect();
     let is_work = |queue: &&QueueDeclaration| !queue.passive && queue.purpose == Purpose::Contract;
-    let work: BTreeSet<&str> = topology.queues.iter().filter(is_work).map(|queue| queue.name.as_str()).collect();
+    let work: BTreeSet<&str> =
+        topology.queues.iter().filter(is_work).map(|queue| queue.name.as_str()).collect();
     let mut orphans = Vec::new();
     for (name, queue) in &observed.queues {
-        let Some(of) = work_queue(name).and_then(|of| work.get(of)).filter(|_| !asked.contains(name.as_str())) else {
+        let Some(of) =
+            work_queue(name).and_then(|of| work.get(of)).filter(|_| !asked.contains(name.as_str()))
+        else {
             continue;
         };
         let Seen::Whole(shape) = &queue.shape else { continue };
-        let says = |argument: &str, value: &str| shape.arguments.get(argument).and_then(Value::as_str) == Some(value);
+        let says = |argument: &str, value: &str| {
+            shape.arguments.get(argument).and_then(Value::as_str) == Some(value)
+        };
         // Of that name, and made the way Warren makes wait queues.
         if says("x-dead-letter-exchange", "") && says("x-dead-letter-routing-key", of) {
             let thing = Thing::Orphan { name, of, quorum: shape.kind == "quorum" };
@@ -336,12 +354,21 @@ fn work_queue(name: &str) -> Option<&str> {
 }
 
 impl Plan<'_> {
+    /// Whether a person has to do something about some of it.
+    pub fn is_blocked(&self) -> bool {
+        self.items.iter().any(|item| item.state.is_blocked())
+    }
+
     /// What the plan comes to. What is not in the contract counts only if it is to be removed.
     pub fn verdict(&self, prune: bool) -> Verdict {
-        let any = |test: &dyn Fn(&State) -> bool| self.items.iter().any(|item| test(&item.state));
-        if !self.too_old.is_empty() || any(&State::is_blocked) {
+        let to_do = |state: &State| match state {
+            State::Missing => true,
+            State::Extra { .. } => prune,
+            _ => false,
+        };
+        if !self.too_old.is_empty() || self.is_blocked() {
             Verdict::Blocked
-        } else if any(&|state| matches!(state, State::Missing) || (prune && matches!(state, State::Extra { .. }))) {
+        } else if self.items.iter().any(|item| to_do(&item.state)) {
             Verdict::Changes
         } else {
             Verdict::Nothing

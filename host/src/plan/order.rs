@@ -3,6 +3,7 @@
 //! that takes its place is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::Value;
 
@@ -35,6 +36,19 @@ pub enum Change<'a> {
         /// Whether it is a quorum queue.
         quorum: bool,
     },
+}
+
+/// As something that was done.
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Exchange(exchange) => write!(f, "created {}", Thing::Exchange(exchange)),
+            Self::Queue(queue) => write!(f, "created {}", Thing::Queue(queue)),
+            Self::Bind { binding, .. } => write!(f, "created {}", Thing::Binding(binding)),
+            Self::Unbind(binding) => write!(f, "removed {}", Thing::ExtraBinding(binding)),
+            Self::Delete { name, .. } => write!(f, "deleted wait queue `{name}`"),
+        }
+    }
 }
 
 impl<'a> Plan<'a> {

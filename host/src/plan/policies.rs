@@ -20,11 +20,16 @@ pub(super) fn conflicts(queue: &QueueDeclaration, policy: &Policy) -> Vec<String
     let (own, ttl) = if wait {
         ("a wait queue", "retries come back sooner than the contract says")
     } else {
-        ("the queue", "messages that wait longer are dead-lettered or dropped, whether or not they could be handled")
+        (
+            "the queue",
+            "messages that wait longer are dead-lettered or dropped, whether or not they could be handled",
+        )
     };
     let mut found = Vec::new();
     found.extend(says.smaller("message-ttl", ttl));
-    found.extend(says.smaller("expires", "a queue that nobody uses for that long is deleted with its messages"));
+    found.extend(
+        says.smaller("expires", "a queue that nobody uses for that long is deleted with its messages"),
+    );
     found.extend(says.smaller("max-length", "what is beyond is dropped or refused"));
     found.extend(says.smaller("max-length-bytes", "what is beyond is dropped or refused"));
     found.extend(says.delivery_limit());
@@ -32,8 +37,12 @@ pub(super) fn conflicts(queue: &QueueDeclaration, policy: &Policy) -> Vec<String
     found.extend(says.overrides("delayed-retry-type", "retries come at another time than the contract says"));
     found.extend(says.smaller("delayed-retry-min", "retries come sooner than the contract says"));
     found.extend(says.smaller("delayed-retry-max", "retries come sooner than the contract says"));
-    found.extend(says.fills("dead-letter-exchange", "messages go there that the contract does not send there"));
-    found.extend(says.fills("dead-letter-routing-key", "dead letters get this routing key in place of their own"));
+    found.extend(
+        says.fills("dead-letter-exchange", "messages go there that the contract does not send there"),
+    );
+    found.extend(
+        says.fills("dead-letter-routing-key", "dead letters get this routing key in place of their own"),
+    );
     let name = &policy.name;
     found.into_iter().map(|text| format!("{name} changes {own} `{}`: {text}", queue.name)).collect()
 }

@@ -29,7 +29,9 @@ impl Plan<'_> {
             out.push_str(&format!("  ! {warning}\n"));
         }
         if self.sight == Sight::Amqp {
-            out.push_str("    bindings, policies and wait queues of older contracts cannot be seen over AMQP\n");
+            out.push_str(
+                "    bindings, policies and wait queues of older contracts cannot be seen over AMQP\n",
+            );
         }
         if !out.is_empty() {
             out.push('\n');
@@ -37,6 +39,13 @@ impl Plan<'_> {
         out.push_str(&self.summary());
         out.push('\n');
         out
+    }
+
+    /// Only what a person has to do something about.
+    pub fn render_blocked(&self) -> String {
+        let too_old = self.too_old.iter().map(|text| format!("  ! {}\n", indented(text)));
+        let blocked = self.items.iter().filter(|item| item.state.is_blocked()).filter_map(describe);
+        too_old.chain(blocked).collect()
     }
 
     /// What the plan comes to, in one line.
@@ -93,11 +102,15 @@ fn describe(item: &Item<'_>) -> Option<String> {
         }
         State::Absent => {
             line('!', "is missing, and somebody else's to create")
-                + &format!("{NEXT}have its owner create it: `warren apply` with the contract that owns it, or, if it is yours, leave `owned: false` out\n")
+                + &format!(
+                    "{NEXT}have its owner create it: `warren apply` with the contract that owns it, or, if it is yours, leave `owned: false` out\n"
+                )
         }
         State::Different { differences, messages, steps } => {
-            let messages = messages.map_or_else(String::new, |messages| format!(", and holds {}", counted(messages, "message")));
-            let mut text = line('!', &format!("is different, and cannot be changed in place{messages}")) + &list(differences);
+            let messages = messages
+                .map_or_else(String::new, |messages| format!(", and holds {}", counted(messages, "message")));
+            let mut text = line('!', &format!("is different, and cannot be changed in place{messages}"))
+                + &list(differences);
             text.push_str(&format!("{NEXT}either write into the contract what is there, or:\n"));
             for (number, step) in steps.iter().enumerate() {
                 text.push_str(&format!("{NEXT}{}. {step}\n", number + 1));
@@ -110,8 +123,12 @@ fn describe(item: &Item<'_>) -> Option<String> {
                 let consumers = consumers.map(|count| counted(count, "consumer"));
                 let holds: Vec<String> = messages.into_iter().chain(consumers).collect();
                 let holds = if holds.is_empty() { String::new() } else { format!(" ({})", holds.join(", ")) };
-                line('-', &format!("is left of an older contract{holds}; `apply --prune` deletes it when it is empty"))
-                    + &format!("{NEXT}messages in it still come back to `{of}`\n")
+                line(
+                    '-',
+                    &format!(
+                        "is left of an older contract{holds}; `apply --prune` deletes it when it is empty"
+                    ),
+                ) + &format!("{NEXT}messages in it still come back to `{of}`\n")
             }
             _ => line('-', "is not in the contract; `apply --prune` removes it"),
         },
@@ -207,12 +224,8 @@ impl fmt::Display for Thing<'_> {
             Self::Queue(queue) if queue.purpose == Purpose::Contract => write!(f, "queue `{}`", queue.name),
             Self::Queue(queue) => write!(f, "wait queue `{}`", queue.name),
             Self::Orphan { name, .. } => write!(f, "wait queue `{name}`"),
-            Self::Binding(it) => {
-                bound(f, &it.exchange, &it.destination, &it.routing_key, &it.arguments)
-            }
-            Self::ExtraBinding(it) => {
-                bound(f, &it.exchange, &it.destination, &it.routing_key, &it.arguments)
-            }
+            Self::Binding(it) => bound(f, &it.exchange, &it.destination, &it.routing_key, &it.arguments),
+            Self::ExtraBinding(it) => bound(f, &it.exchange, &it.destination, &it.routing_key, &it.arguments),
         }
     }
 }
