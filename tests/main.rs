@@ -10,12 +10,18 @@
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
+//! - `planning`: `warren plan` and `warren apply`.
+//! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
+//! - `native_delay`: retries that the broker delays, and brokers that cannot.
 //! - `publish_command`: `warren publish`.
 
+mod applied;
 mod bodies;
 mod connections;
 mod handling;
+mod native_delay;
 mod outcomes;
+mod planning;
 mod publish_command;
 mod publishing;
 mod shutdown;

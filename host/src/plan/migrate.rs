@@ -13,29 +13,27 @@ pub struct Place<'a> {
     pub contract: &'a str,
 }
 
-/// The steps for a queue that is different and holds that many messages, if it is known how many.
-pub(super) fn queue(queue: &QueueDeclaration, messages: Option<u64>, place: Place<'_>) -> Vec<String> {
+/// The steps for a queue that is different. They do not depend on how many messages it holds: the broker's count is some
+/// seconds old, and whoever reads this comes later still. `kind` is the type of the queue that is there, if it is known.
+pub(super) fn queue(queue: &QueueDeclaration, kind: Option<&str>, place: Place<'_>) -> Vec<String> {
     let name = &queue.name;
     let Place { vhost, contract } = place;
-    let list = format!("rabbitmqctl -p {} list_queues name messages consumers", quoted(vhost));
-    let delete = format!("rabbitmqctl -p {} delete_queue {}", quoted(vhost), quoted(name));
+    let vhost_word = quoted(vhost);
+    let list = format!("rabbitmqctl -p {vhost_word} list_queues name messages consumers");
+    // Of a quorum queue the broker refuses these.
+    let only_if = if kind == Some("classic") { " --if-empty --if-unused" } else { "" };
+    let delete = format!(
+        "when both have been 0 for 10 s, delete it: rabbitmqctl -p {vhost_word} delete_queue {}{only_if}",
+        quoted(name)
+    );
     let apply = format!("create it anew: warren apply {}", quoted(contract));
     if let Purpose::Wait { of, .. } = &queue.purpose {
         return vec![
             format!("stop every host that consumes from `{of}`: it is they that fill this wait queue"),
             format!("wait until it is empty, which it becomes by itself: {list}"),
-            format!("delete it: {delete}"),
+            delete,
             apply,
             "start the hosts again".to_owned(),
-        ];
-    }
-    if messages == Some(0) {
-        return vec![
-            format!("stop every consumer of `{name}`, and what publishes to it"),
-            format!("see that it is still empty: {list}"),
-            format!("delete it; this deletes its bindings, too: {delete}"),
-            apply,
-            "start consumers and publishers again".to_owned(),
         ];
     }
     let aside = format!("{name}-moved");
@@ -45,19 +43,18 @@ pub(super) fn queue(queue: &QueueDeclaration, messages: Option<u64>, place: Plac
             "move its messages aside (needs the plugin rabbitmq_shovel): {}",
             shovel(vhost, name, &aside)
         ),
-        format!("wait until `{name}` is empty: {list}"),
-        format!("delete it; this deletes its bindings, too: {delete}"),
+        format!("wait until it is empty: {list}"),
+        format!("{delete} (this deletes its bindings, too)"),
         apply,
         format!("move the messages back: {}", shovel(vhost, &aside, name)),
         format!(
-            "when `{aside}` is empty, delete it: rabbitmqctl -p {} delete_queue {}",
-            quoted(vhost),
+            "when `{aside}` has been empty for 10 s, delete it: rabbitmqctl -p {vhost_word} delete_queue {}",
             quoted(&aside)
         ),
         "start consumers and publishers again".to_owned(),
         format!(
-            "or, without stopping publishers: give the queue a new name in the contract, apply that, and let the hosts of \
-             the old contract run until `{name}` is empty and has no bindings"
+            "or, without stopping publishers: give the queue a new name in the contract, apply that, and let the hosts \
+             of the old contract run until `{name}` is empty and has no bindings"
         ),
     ]
 }

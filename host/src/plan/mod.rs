@@ -200,7 +200,11 @@ fn queue_state(
         (Some(_), true) => State::Same,
         (Some(seen), false) => {
             let compared = compared(&seen.shape, |is| compare::queue(queue, is, version));
-            verdict(compared, seen.messages, || migrate::queue(queue, seen.messages, place))
+            let kind = match &seen.shape {
+                Seen::Whole(is) => Some(is.kind.as_str()),
+                Seen::Same | Seen::Different(_) | Seen::There => None,
+            };
+            verdict(compared, seen.messages, || migrate::queue(queue, kind, place))
         }
     }
 }

@@ -21,7 +21,7 @@ impl Plan<'_> {
             out.push_str(&format!("  ! {}\n", indented(text)));
         }
         for item in &self.items {
-            if let Some(text) = describe(item) {
+            if let Some(text) = describe(item, self.sight) {
                 out.push_str(&text);
             }
         }
@@ -44,7 +44,11 @@ impl Plan<'_> {
     /// Only what a person has to do something about.
     pub fn render_blocked(&self) -> String {
         let too_old = self.too_old.iter().map(|text| format!("  ! {}\n", indented(text)));
-        let blocked = self.items.iter().filter(|item| item.state.is_blocked()).filter_map(describe);
+        let blocked = self
+            .items
+            .iter()
+            .filter(|item| item.state.is_blocked())
+            .filter_map(|item| describe(item, self.sight));
         too_old.chain(blocked).collect()
     }
 
@@ -88,7 +92,7 @@ impl Plan<'_> {
 }
 
 /// What is to be said of an item; nothing if it is as it should be.
-fn describe(item: &Item<'_>) -> Option<String> {
+fn describe(item: &Item<'_>, sight: Sight) -> Option<String> {
     let Item { thing, state } = item;
     let line = |sign: char, says: &str| format!("  {sign} {thing} {says}\n");
     Some(match state {
@@ -107,9 +111,13 @@ fn describe(item: &Item<'_>) -> Option<String> {
                 )
         }
         State::Different { differences, messages, steps } => {
-            let messages = messages
-                .map_or_else(String::new, |messages| format!(", and holds {}", counted(messages, "message")));
-            let mut text = line('!', &format!("is different, and cannot be changed in place{messages}"))
+            let held = messages.map_or_else(String::new, |messages| match sight {
+                Sight::Management => {
+                    format!("; when the broker last counted, it held {}", counted(messages, "message"))
+                }
+                Sight::Amqp => format!("; it holds {} that nobody has taken", counted(messages, "message")),
+            });
+            let mut text = line('!', &format!("is different, and cannot be changed in place{held}"))
                 + &list(differences);
             text.push_str(&format!("{NEXT}either write into the contract what is there, or:\n"));
             for (number, step) in steps.iter().enumerate() {
@@ -122,7 +130,11 @@ fn describe(item: &Item<'_>) -> Option<String> {
                 let messages = messages.map(|count| counted(count, "message"));
                 let consumers = consumers.map(|count| counted(count, "consumer"));
                 let holds: Vec<String> = messages.into_iter().chain(consumers).collect();
-                let holds = if holds.is_empty() { String::new() } else { format!(" ({})", holds.join(", ")) };
+                let holds = if holds.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({} when last counted)", holds.join(", "))
+                };
                 line(
                     '-',
                     &format!(

@@ -130,6 +130,8 @@ impl<'a> Carrier<'a> {
         if empty.is_empty() {
             return Ok(());
         }
+        let (count, seconds) = (empty.len(), SETTLING.as_secs());
+        eprintln!("watching {count} wait queues for {seconds} s, to see that they stay empty");
         tokio::time::sleep(SETTLING).await;
         for name in empty {
             match self.messages(name).await? {
