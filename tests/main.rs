@@ -12,12 +12,16 @@
 //! - `checking`: `warren check`.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
+//! - `planning`: `warren plan` and `warren apply`.
+//! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
+//! - `native_delay`: retries that the broker delays, and brokers that cannot.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
+mod applied;
 mod bodies;
 mod checking;
 mod connections;
@@ -26,7 +30,9 @@ mod documents;
 mod explain;
 mod handling;
 mod language;
+mod native_delay;
 mod outcomes;
+mod planning;
 mod publish_command;
 mod publishing;
 mod routing;

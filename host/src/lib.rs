@@ -5,6 +5,7 @@
 //! - `contract`: text -> a checked contract, or every problem at once. Pure.
 //! - `topology`: contract -> exchanges, queues and bindings. Pure.
 //! - `diff`: two contracts -> what changed, and whom it breaks. Pure.
+//! - `plan`: topology and what a broker has -> what to change, and in which order. Pure.
 //! - `policy`: outcome and attempt -> what becomes of a delivery. Pure.
 //! - `asyncapi`: contract -> AsyncAPI document. Pure.
 //! - `import`: AsyncAPI document, or RabbitMQ definitions -> contract. Pure.
@@ -13,7 +14,7 @@
 //! - `text`: texts for people at a terminal. Pure.
 //! - `message`: a message, free of any library's types.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
-//! - `broker`: connect, declare, consume, publish, settle. The only room that names lapin.
+//! - `broker`: connect, look, declare, consume, publish, settle. The only room that names lapin.
 //! - `dispatch`: one delivery from arrival to settlement.
 //! - `load`: reads contract, schemas and components from disk.
 //! - `run`: the composition root: start-up, epochs, drain.
@@ -29,10 +30,11 @@ pub mod cli;
 pub mod contract;
 pub mod diff;
 pub mod dispatch;
-pub mod import;
 pub mod explain;
+pub mod import;
 pub mod load;
 pub mod message;
+pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod sandbox;

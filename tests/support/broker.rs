@@ -44,6 +44,11 @@ pub(crate) fn broker() -> &'static Broker {
     })
 }
 
+/// `http://user:password@host:port` of the management API.
+pub(crate) fn management_url() -> &'static str {
+    &broker().management
+}
+
 /// From the environment, else from `scripts/broker`.
 fn urls() -> (String, String) {
     let named = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
@@ -243,6 +248,23 @@ impl Vhost {
     /// The definitions of this vhost, as the broker exports them.
     pub(crate) fn definitions(&self) -> Value {
         broker().call("GET", &format!("/api/definitions/{}", self.name), None).expect("definitions")
+    }
+
+    /// Everything of one kind in the vhost, as the management API lists it: `exchanges`, `queues` or `bindings`.
+    pub(crate) fn list(&self, kind: &str) -> Vec<Value> {
+        let list = broker().call("GET", &format!("/api/{kind}/{}", self.name), None);
+        list.and_then(|list| list.as_array().cloned()).unwrap_or_default()
+    }
+
+    /// Sets a policy of the operator's on all queues whose name matches.
+    pub(crate) fn set_policy(&self, name: &str, pattern: &str, definition: &Value) {
+        let policy = json!({ "pattern": pattern, "definition": definition, "apply-to": "queues" });
+        broker().call("PUT", &format!("/api/policies/{}/{name}", self.name), Some(&policy));
+    }
+
+    /// Declares anything that the management API can, such as `exchanges`.
+    pub(crate) fn put(&self, kind: &str, name: &str, properties: &Value) {
+        broker().call("PUT", &format!("/api/{kind}/{}/{name}", self.name), Some(properties));
     }
 
     /// What the management API says of an exchange; none if there is none.

@@ -57,7 +57,13 @@ impl Project {
     /// The binary with these arguments, in the folder, and with nothing of the environment that means something to it.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-        for name in ["WARREN_AMQP_URL", "WARREN_LOG", "WARREN_LOG_FORMAT", "WARREN_GRACE_SECONDS"] {
+        for name in [
+            "WARREN_AMQP_URL",
+            "WARREN_MANAGEMENT_URL",
+            "WARREN_LOG",
+            "WARREN_LOG_FORMAT",
+            "WARREN_GRACE_SECONDS",
+        ] {
             command.env_remove(name);
         }
         // Shared by all tests: what one has compiled, the next need not.
@@ -114,6 +120,14 @@ impl Running {
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
+    }
+
+    /// Waits until it has written a text to stderr.
+    pub(crate) fn until_said(&self, text: &str) {
+        eventually(&format!("`{text}` on stderr"), SOON, || {
+            let said = std::fs::read_to_string(self.err.path()).expect("a file");
+            said.contains(text).then_some(())
+        });
     }
 
     /// Waits for the end.

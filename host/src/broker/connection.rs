@@ -33,6 +33,21 @@ impl Address {
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         Ok(Self { uri })
     }
+
+    /// The vhost.
+    pub fn vhost(&self) -> &str {
+        &self.uri.vhost
+    }
+
+    pub(super) fn uri(&self) -> &AMQPUri {
+        &self.uri
+    }
+
+    /// `user:password`.
+    pub(super) fn credentials(&self) -> String {
+        let userinfo = &self.uri.authority.userinfo;
+        format!("{}:{}", userinfo.username, userinfo.password)
+    }
 }
 
 impl fmt::Display for Address {

@@ -7,6 +7,7 @@ use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptio
 use lapin::{ErrorKind, ExchangeKind};
 
 use crate::contract::{Binding, Destination, ExchangeType};
+use crate::plan::observed::Difference;
 use crate::topology::{ExchangeDeclaration, QueueDeclaration, Topology};
 
 use super::amqp::{arguments, short};
@@ -43,6 +44,18 @@ pub struct Conflict {
     said: String,
 }
 
+impl Conflict {
+    /// What is different, as far as the broker says.
+    pub(super) fn difference(self) -> Difference {
+        match self.difference {
+            Some((argument, asked, is)) => Difference { argument, is, asked },
+            None => {
+                Difference { argument: "something".to_owned(), is: self.said, asked: "another".to_owned() }
+            }
+        }
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} exists and is different from the contract", self.thing)?;
@@ -76,14 +89,17 @@ pub async fn declare(connection: &Connection, topology: &Topology) -> Result<(),
             .map_err(|error| explain(thing, error))?;
     }
     for binding in &topology.bindings {
-        let Binding { exchange, destination, routing_key, .. } = binding;
-        let thing = format!("the binding of `{}` to `{exchange}` with `{routing_key}`", destination.name());
-        reply("bind", bind(&channel, binding)).await.map_err(|error| explain(thing, error))?;
+        reply("bind", bind(&channel, binding)).await.map_err(|error| explain(bound(binding), error))?;
     }
     reply("channel.close", channel.close(200, "declared".into())).await.map_err(DeclareError::Broker)
 }
 
-async fn bind(channel: &lapin::Channel, binding: &Binding) -> lapin::Result<()> {
+pub(super) fn bound(binding: &Binding) -> String {
+    let Binding { exchange, destination, routing_key, .. } = binding;
+    format!("the binding of `{}` to `{exchange}` with `{routing_key}`", destination.name())
+}
+
+pub(super) async fn bind(channel: &lapin::Channel, binding: &Binding) -> lapin::Result<()> {
     let (exchange, key) = (short(&binding.exchange), short(&binding.routing_key));
     let arguments = arguments(&binding.arguments);
     match &binding.destination {
@@ -98,13 +114,19 @@ async fn bind(channel: &lapin::Channel, binding: &Binding) -> lapin::Result<()> 
     }
 }
 
-async fn declare_exchange(channel: &lapin::Channel, exchange: &ExchangeDeclaration) -> lapin::Result<()> {
-    let kind = match exchange.kind {
+pub(super) fn kind(kind: ExchangeType) -> ExchangeKind {
+    match kind {
         ExchangeType::Topic => ExchangeKind::Topic,
         ExchangeType::Direct => ExchangeKind::Direct,
         ExchangeType::Fanout => ExchangeKind::Fanout,
         ExchangeType::Headers => ExchangeKind::Headers,
-    };
+    }
+}
+
+pub(super) async fn declare_exchange(
+    channel: &lapin::Channel,
+    exchange: &ExchangeDeclaration,
+) -> lapin::Result<()> {
     let options = ExchangeDeclareOptions {
         passive: exchange.passive,
         durable: exchange.durable,
@@ -112,10 +134,12 @@ async fn declare_exchange(channel: &lapin::Channel, exchange: &ExchangeDeclarati
         internal: exchange.internal,
         nowait: false,
     };
-    channel.exchange_declare(short(&exchange.name), kind, options, arguments(&exchange.arguments)).await
+    channel
+        .exchange_declare(short(&exchange.name), kind(exchange.kind), options, arguments(&exchange.arguments))
+        .await
 }
 
-async fn declare_queue(channel: &lapin::Channel, queue: &QueueDeclaration) -> lapin::Result<()> {
+pub(super) async fn declare_queue(channel: &lapin::Channel, queue: &QueueDeclaration) -> lapin::Result<()> {
     let options = QueueDeclareOptions {
         passive: queue.passive,
         durable: queue.durable,
@@ -126,7 +150,7 @@ async fn declare_queue(channel: &lapin::Channel, queue: &QueueDeclaration) -> la
     channel.queue_declare(short(&queue.name), options, arguments(&queue.arguments)).await.map(|_| ())
 }
 
-fn explain(thing: String, error: Error) -> DeclareError {
+pub(super) fn explain(thing: String, error: Error) -> DeclareError {
     let Error::Amqp(amqp) = &error else { return DeclareError::Broker(error) };
     let ErrorKind::ProtocolError(said) = amqp.kind() else { return DeclareError::Broker(error) };
     let reason = said.get_message().to_string();

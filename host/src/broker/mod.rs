@@ -6,17 +6,25 @@
 //! Every await on the broker has a timeout, and a timeout never leads to an ack.
 
 mod amqp;
+mod change;
 mod connection;
 mod consume;
 mod declare;
+mod manage;
+mod observe;
+mod probe;
 mod publish;
 mod settle;
 
 use std::time::Duration;
 
+pub use change::{Outcome, SETTLING, change};
 pub use connection::{Address, ConnectError, Connection};
 pub use consume::{Consumption, Delivery, Sink};
 pub use declare::{DeclareError, declare};
+pub use manage::{Management, ManagementError};
+pub use observe::{counts, observe};
+pub use probe::version;
 pub use publish::{Publication, PublishError, Publisher, Unconfirmed, Verdict};
 pub use settle::{Settlement, StaleEpoch};
 

@@ -1,12 +1,10 @@
 //! `warren asyncapi`: the contract as an AsyncAPI document.
 
-use std::io::{self, Write};
-
 use clap::{Args, ValueEnum};
 
 use crate::asyncapi::{Server, document};
 
-use super::{ContractArgs, Exit};
+use super::{ContractArgs, Exit, print_data};
 
 /// Write a contract as an AsyncAPI 3.1 document
 ///
@@ -57,18 +55,10 @@ impl Asyncapi {
         }
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let document = document(&loaded.contract, &servers);
-        print(&match self.format {
+        print_data(&match self.format {
             Format::Yaml => document.to_yaml(),
             Format::Json => document.to_json(),
         })?;
         Ok(Exit::Done)
-    }
-}
-
-/// Prints data. Whoever reads it may have had enough before the end, which is no failure.
-pub(super) fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }

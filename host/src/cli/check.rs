@@ -6,7 +6,7 @@ use crate::contract::{Contract, Problems, Severity};
 use crate::load::{self, Handlers};
 use crate::topology;
 
-use super::{CacheArgs, ContractArgs, Exit, print_problems};
+use super::{CacheArgs, ContractArgs, Exit, print_data, print_problems};
 
 /// Check a contract, its schemas and its components; needs no broker
 ///
@@ -50,7 +50,7 @@ impl Check {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         let loaded = match self.contract.read() {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(problems)) => return Ok(self.report(&problems)),
+            Ok(Err(problems)) => return self.report(&problems),
             Err(error) => {
                 eprintln!("error: {error:#}");
                 return Ok(Exit::Contract);
@@ -66,27 +66,28 @@ impl Check {
                 Err(problems) => found = problems.and(found),
             }
         }
-        let exit = self.report(&found);
+        let exit = self.report(&found)?;
         if exit == Exit::Done && self.format == Format::Human {
-            self.summarise(contract, handlers.as_ref());
+            print_data(&self.summary(contract, handlers.as_ref()))?;
         }
         Ok(exit)
     }
 
     /// Says what was found, and what that means.
-    fn report(&self, found: &Problems) -> Exit {
+    fn report(&self, found: &Problems) -> anyhow::Result<Exit> {
         match self.format {
             Format::Human if found.is_empty() => {}
             Format::Human => print_problems(found),
-            Format::Json => println!("{:#}", found.to_json()),
-            Format::Sarif => println!("{:#}", found.to_sarif()),
+            Format::Json => print_data(&format!("{:#}\n", found.to_json()))?,
+            Format::Sarif => print_data(&format!("{:#}\n", found.to_sarif()))?,
         }
         let refused = found.count(Severity::Error) > 0
             || (self.deny == Some(Deny::Warnings) && found.count(Severity::Warning) > 0);
-        if refused { Exit::Contract } else { Exit::Done }
+        Ok(if refused { Exit::Contract } else { Exit::Done })
     }
 
-    fn summarise(&self, contract: &Contract, handlers: Option<&Handlers>) {
+    fn summary(&self, contract: &Contract, handlers: Option<&Handlers>) -> String {
+        let mut lines = Vec::new();
         for consumer in contract.consumers.values() {
             let digest = handlers
                 .and_then(|handlers| handlers.by_consumer.get(&consumer.name))
@@ -97,22 +98,23 @@ impl Check {
             } else {
                 format!(", publishes {}", consumer.publishes.join(", "))
             };
-            println!(
+            lines.push(format!(
                 "{}: takes `{}` from {}, handled by {}{digest}{publishes}",
                 consumer.name, consumer.message.name, consumer.queue, consumer.handler.component
-            );
+            ));
         }
         let topology = topology::derive(contract);
-        println!(
+        lines.push(format!(
             "{}: sound. {} exchanges, {} queues (with wait queues), {} bindings, {} consumers",
             self.contract.path.display(),
             topology.exchanges.len(),
             topology.queues.len(),
             topology.bindings.len(),
             contract.consumers.len(),
-        );
+        ));
         for later in contract.cannot_run() {
-            println!("but `warren run` will refuse it: {}", later.says);
+            lines.push(format!("but `warren run` will refuse it: {}", later.says));
         }
+        lines.join("\n") + "\n"
     }
 }

@@ -8,8 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::import::{self, Failed, Kind, Options};
 
-use super::Exit;
-use super::asyncapi::print;
+use super::{Exit, print_data};
 
 /// The largest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -73,7 +72,7 @@ impl Import {
             }
         };
         match &self.output {
-            None => print(&imported.yaml)?,
+            None => print_data(&imported.yaml)?,
             Some(path) => {
                 if let Err(error) = self.write(path, &imported.yaml) {
                     let hint = match error.kind() {

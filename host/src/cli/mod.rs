@@ -1,13 +1,15 @@
 //! The commands: what they are called, what they say, and how they exit.
 
+mod apply;
 mod asyncapi;
 mod check;
 mod diff;
+mod explain;
 mod import;
+mod plan;
 mod publish;
 mod run;
 mod schema;
-mod explain;
 mod topology;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -51,6 +53,7 @@ const AFTER_HELP: &str = "\
 Start here:
   warren check contract.yaml    is it sound, and do the components fit? No broker needed
   warren run contract.yaml      declare the topology and consume, until Ctrl-C
+  warren plan contract.yaml     what is missing or different on the broker; `warren apply` creates what is missing
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
   warren explain contract.yaml orderCreated    where does it go, and what if it fails? No broker needed
 
@@ -61,6 +64,7 @@ Exit codes:
   65  some messages were refused; nothing can be made of a file to `import`; for `explain`, the message reaches no queue
   69  no broker
   70  our own fault
+  75  there is something to apply (`plan`, `apply --dry-run`), or something could not be removed yet (`apply --prune`)
   77  the broker refused us
   78  something is wrong with the contract, a component, or what exists on the broker
  130  interrupted before everything was done (`run` that is stopped once drains, and exits with 0)";
@@ -69,6 +73,8 @@ Exit codes:
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Plan(plan::PlanArgs),
+    Apply(apply::Apply),
     Publish(publish::Publish),
     Diff(diff::Diff),
     Schema(schema::Schema),
@@ -100,6 +106,15 @@ struct BrokerArgs {
     amqp_url: String,
 }
 
+/// The management API, for commands that look at a broker.
+#[derive(Debug, Args)]
+struct ManagementArgs {
+    /// Where the management API of the broker is: http[s]://[user:password@]host:port; user and password are those of the
+    /// AMQP URL unless given. Without it, bindings, policies and what the contract does not name cannot be seen
+    #[arg(long, env = "WARREN_MANAGEMENT_URL", value_name = "URL", hide_env_values = true)]
+    management_url: Option<String>,
+}
+
 /// The compile cache, for commands that load components.
 #[derive(Debug, Args)]
 struct CacheArgs {
@@ -127,6 +142,8 @@ pub enum Exit {
     Unavailable = 69,
     /// Something of ours broke.
     Internal = 70,
+    /// There is something left to apply, now or later.
+    Pending = 75,
     /// The broker does not want us.
     NoPermission = 77,
     /// The contract, a component or the broker's topology is not as it has to be.
@@ -177,6 +194,8 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
+            Command::Plan(plan) => plan.execute(),
+            Command::Apply(apply) => apply.execute(),
             Command::Publish(publish) => publish.execute(),
             Command::Diff(diff) => diff.execute(),
             Command::Schema(schema) => schema.execute(),
@@ -235,10 +254,15 @@ fn print_problems(problems: &Problems) {
 }
 
 /// Prints what a command is asked for. A reader that has seen enough, such as `head`, is no error.
-fn print_data(text: &str) -> anyhow::Result<Exit> {
+fn print_data(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        Ok(()) | Err(_) => Ok(Exit::Done),
+        Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// The same where the command has more to do than to print, and does not end because nobody can read it.
+fn to_stdout(text: &str) {
+    drop(print_data(text));
 }

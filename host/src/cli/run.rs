@@ -71,7 +71,7 @@ impl Run {
                 eprintln!("error: {error}");
                 match error {
                     RunError::Connect(_) => Exit::NoPermission,
-                    RunError::Declare(_) => Exit::Contract,
+                    RunError::Declare(_) | RunError::TooOld(_) => Exit::Contract,
                 }
             }
         })

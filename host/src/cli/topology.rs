@@ -75,6 +75,7 @@ impl Topology {
                 format!("{:#}\n", definitions.json)
             }
         };
-        print_data(&text)
+        print_data(&text)?;
+        Ok(Exit::Done)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{self, ConnectError, Connection, Consumption, DeclareError, Delivery, Publisher};
 use crate::dispatch::{Epoch, dispatch};
+use crate::plan::{self, Version};
 
 use super::{Host, RunError, Subscribed};
 
@@ -21,6 +23,9 @@ pub(super) enum OpenError {
     /// No topology.
     #[error(transparent)]
     Declare(#[from] DeclareError),
+    /// The broker cannot do what the contract asks for.
+    #[error("{0}")]
+    TooOld(String),
     /// The broker went away while consumers were started.
     #[error(transparent)]
     Broker(#[from] broker::Error),
@@ -34,6 +39,7 @@ impl OpenError {
             Self::Declare(error @ (DeclareError::Conflict(_) | DeclareError::Refused { .. })) => {
                 Ok(RunError::Declare(error))
             }
+            Self::TooOld(reason) => Ok(RunError::TooOld(reason)),
             error @ (Self::Connect(_) | Self::Declare(_) | Self::Broker(_)) => Err(error),
         }
     }
@@ -63,6 +69,7 @@ pub(super) struct Opened {
 impl Opened {
     /// Connects, declares and starts to consume. A drop before that is done undoes it by closing the connections.
     pub(super) async fn open(host: &Host, stop: &CancellationToken) -> Result<Self, OpenError> {
+        check_version(host).await?;
         let publishing =
             Connection::open(&host.address, &format!("warren publishes for {}", host.contract)).await?;
         let consuming =
@@ -114,6 +121,23 @@ impl Opened {
         tokio::join!(self.consuming.close(), self.publishing.close());
         ended
     }
+}
+
+/// Before anything is declared: whether the broker is one that can do what the contract asks for. Once for each host.
+async fn check_version(host: &Host) -> Result<(), OpenError> {
+    if host.version_checked.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let version = broker::version(&host.address).await?;
+    let reasons = plan::too_old(&host.topology, version);
+    if !reasons.is_empty() {
+        return Err(OpenError::TooOld(reasons.join("\n\n")));
+    }
+    if let Some(warning) = version.and_then(Version::warning) {
+        tracing::warn!("{warning}");
+    }
+    host.version_checked.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 async fn first_failure(watches: &mut JoinSet<Task>) -> String {

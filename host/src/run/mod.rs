@@ -7,7 +7,7 @@ mod epoch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -40,6 +40,8 @@ pub struct Host {
     /// Where handlers run: away from the connections, whose heartbeats must not wait for a guest.
     wasm: Handle,
     contract: String,
+    /// The broker has been asked for its version, and it will do.
+    version_checked: AtomicBool,
     /// Keeps the engine's clock going.
     _sandbox: crate::sandbox::Sandbox,
 }
@@ -60,6 +62,9 @@ pub enum RunError {
     /// What the contract asks for cannot be declared.
     #[error(transparent)]
     Declare(DeclareError),
+    /// The broker cannot do what the contract asks for.
+    #[error("{0}")]
+    TooOld(String),
 }
 
 impl Host {
@@ -80,6 +85,7 @@ impl Host {
             grace,
             wasm,
             contract: named(contract),
+            version_checked: AtomicBool::new(false),
             _sandbox: sandbox,
         }
     }

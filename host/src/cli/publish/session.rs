@@ -9,6 +9,7 @@ use crate::broker::{
     self, Address, ConnectError, Connection, DeclareError, Publication, PublishError, Publisher,
 };
 use crate::cli::Exit;
+use crate::plan;
 use crate::topology::Topology;
 
 use super::input::Line;
@@ -25,6 +26,8 @@ pub(super) enum SessionError {
     #[error(transparent)]
     Declare(#[from] DeclareError),
     #[error("{0}")]
+    TooOld(String),
+    #[error("{0}")]
     Broker(#[from] broker::Error),
     #[error("lost the broker {RESENDS_MAX} times over the same messages, the first of which is line {line}")]
     Hopeless { line: u64 },
@@ -34,7 +37,9 @@ impl SessionError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Connect(ConnectError::Refused { .. }) => Exit::NoPermission,
-            Self::Declare(DeclareError::Conflict(_) | DeclareError::Refused { .. }) => Exit::Contract,
+            Self::Declare(DeclareError::Conflict(_) | DeclareError::Refused { .. }) | Self::TooOld(_) => {
+                Exit::Contract
+            }
             Self::Connect(ConnectError::Unreachable { .. })
             | Self::Declare(DeclareError::Broker(_))
             | Self::Broker(_)
@@ -120,6 +125,13 @@ impl Link {
     }
 
     async fn try_open(address: &Address, topology: &Topology) -> Result<Self, SessionError> {
+        if topology.needs_native_delay {
+            let version = broker::version(address).await?;
+            let reasons = plan::too_old(topology, version);
+            if !reasons.is_empty() {
+                return Err(SessionError::TooOld(reasons.join("\n\n")));
+            }
+        }
         let connection = Connection::open(address, "warren publish").await?;
         broker::declare(&connection, topology).await?;
         let (publisher, publish) = Publisher::open(&connection).await?;
