@@ -98,7 +98,7 @@ pub(super) fn patterns_meet(a: &str, b: &str) -> bool {
                 let plain = word != "#" && other != "#" && one;
                 (before[index - 1] && plain)
                     || (other == "#" && (open[index - 1] || before[index]))
-                    || (word == "#" && other != "#" && open[index - 1])
+                    || (word == "#" && open[index - 1])
             };
             open[index] = skip || step;
         }

@@ -128,10 +128,12 @@ impl Checker<'_> {
         let key_at = join(&at, "routingKey");
         match &raw.routing_key {
             // The default exchange takes the name of any queue.
+            Some(key) if exchange.is_empty() && raw.external_consumers => {
+                let says = "the routing key is longer than 255 bytes";
+                self.fault(&key_at, (key.len() > 255).then(|| says.to_owned()));
+            }
             Some(key) if exchange.is_empty() => {
-                if !self.raw.queues.contains_key(key) && !raw.external_consumers {
-                    self.known(&key_at, "queue", key, &self.raw.queues);
-                }
+                self.known(&key_at, "queue", key, &self.raw.queues);
             }
             Some(key) => self.fault(&key_at, key_fault(key)),
             None if exchange.is_empty() => {
