@@ -19,7 +19,7 @@ fn corpus() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/contracts/valid");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "json"));
     files.sort();
     assert!(!files.is_empty());
     files
@@ -28,10 +28,10 @@ fn corpus() -> Vec<PathBuf> {
 fn topology_of(path: &Path) -> Topology {
     let text = std::fs::read_to_string(path).unwrap();
     let folder = path.parent().unwrap();
+    let name = path.file_name().unwrap().to_string_lossy();
     let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
     let variable = |name: &str| (name == VARIABLE.0).then(|| VARIABLE.1.to_owned());
-    let contract =
-        Contract::parse("corpus", &text, Surroundings { read_file: &read_file, variable: &variable });
+    let contract = Contract::parse(&name, &text, Surroundings { read_file: &read_file, variable: &variable });
     topology::derive(&contract.unwrap_or_else(|problems| panic!("{}: {problems}", path.display())))
 }
 
