@@ -18,20 +18,20 @@ const VARIABLE: (&str, &str) = ("WARREN_TEST_SET", "7");
 fn corpus() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/contracts/valid");
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("a file").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "json"));
     files.sort();
     assert!(!files.is_empty());
     files
 }
 
 fn topology_of(path: &Path) -> Topology {
-    let text = std::fs::read_to_string(path).unwrap();
-    let folder = path.parent().unwrap();
+    let text = std::fs::read_to_string(path).expect("a contract");
+    let folder = path.parent().expect("a folder");
+    let name = path.file_name().expect("a name").to_string_lossy();
     let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
     let variable = |name: &str| (name == VARIABLE.0).then(|| VARIABLE.1.to_owned());
-    let contract =
-        Contract::parse("corpus", &text, Surroundings { read_file: &read_file, variable: &variable });
+    let contract = Contract::parse(&name, &text, Surroundings { read_file: &read_file, variable: &variable });
     topology::derive(&contract.unwrap_or_else(|problems| panic!("{}: {problems}", path.display())))
 }
 
@@ -102,7 +102,7 @@ fn asked(topology: &Topology) -> (Things, Things, BTreeSet<String>) {
 fn reported(topology: &Topology, vhost: &Vhost) -> (Things, Things, BTreeSet<String>) {
     let read = |list: Vec<Value>, names: &[&str], passive: &dyn Fn(&str) -> bool| -> Things {
         let thing = |it: &Value| {
-            let name = it["name"].as_str().unwrap().to_owned();
+            let name = it["name"].as_str().expect("a name").to_owned();
             let properties: Vec<(&str, Value)> =
                 names.iter().map(|name| (*name, it[*name].clone())).collect();
             let properties = if passive(&name) { String::new() } else { text(&properties) };

@@ -124,7 +124,7 @@ fn what_is_different_is_named_with_the_way_to_change_it_and_left_alone() {
         ["queue `work` is different", difference, "set_parameter shovel to-work-moved", "delete_queue work"];
     let amqp = stage.run_by_amqp(&["plan"]);
     says(&amqp, CONTRACT, &way);
-    says(&amqp, CONTRACT, &["it holds 3 messages"]);
+    says(&amqp, CONTRACT, &["it holds 3 messages", "there may be more"]);
     says(&stage.run(&["plan"]), CONTRACT, &way);
     // All or nothing,
     let refused = stage.run(&["apply", "--prune"]);
@@ -242,6 +242,23 @@ fn a_policy_that_changes_what_the_contract_says_is_named() {
         "a wait queue `work-wait-50ms`: `message-ttl` is `10`, the contract says `50`",
     ];
     says(&plan, 0, &parts);
+}
+
+/// It exists only while the host runs, for nobody else, and with what is bound to it.
+#[test]
+fn an_exclusive_queue_is_left_to_the_host_that_runs() {
+    let worker = Worker::new(SUCCEEDS).queue("type: classic, durable: false, exclusive: true");
+    let stage = Stage::of("exclusive", &worker.retry("mode: none"));
+    let applied = stage.run(&["apply"]);
+    says(&applied, 0, &["created queue `echoes`"]);
+    assert!(!stage.vhost.client.exists("work"));
+    let host = stage.project.start(&stage.vhost);
+    for plan in [stage.run(&["plan"]), stage.run_by_amqp(&["plan"])] {
+        says(&plan, 0, &["2 left to the host that runs"]);
+    }
+    says(&stage.run(&["apply", "--prune"]), 0, &["nothing to do"]);
+    stage.vhost.client.publish("in", "task", Letter::json("m-1", &json!({})));
+    host.finish();
 }
 
 #[test]

@@ -264,6 +264,7 @@ impl Vhost {
 
     /// Declares anything that the management API can, such as `exchanges`.
     pub(crate) fn put(&self, kind: &str, name: &str, properties: &Value) {
+        let name = warren::plan::encoded(name);
         broker().call("PUT", &format!("/api/{kind}/{}/{name}", self.name), Some(properties));
     }
 

@@ -76,15 +76,15 @@ impl Management {
             Some((credentials, host)) => (decoded(credentials), host),
             None => (address.credentials(), authority),
         };
-        let base = format!("{scheme}://{host}/{path}").trim_end_matches('/').to_owned();
+        let base = format!("{scheme}://{host}/{path}");
         let uri: Uri = base.parse().map_err(|_| ManagementError::NotAUrl)?;
-        let fits = matches!(scheme, "http" | "https") && uri.host().is_some() && uri.query().is_none();
-        if !fits {
+        let fits = matches!(scheme, "http" | "https") && uri.query().is_none();
+        if !fits || uri.host().is_none() || host.is_empty() {
             return Err(ManagementError::NotAUrl);
         }
         Ok(Self {
             agent: agent(scheme == "https"),
-            base,
+            base: base.trim_end_matches('/').to_owned(),
             authorization: format!("Basic {}", base64(credentials.as_bytes())),
             vhost: address.vhost().to_owned(),
         })

@@ -53,7 +53,8 @@ const AFTER_HELP: &str = "\
 Start here:
   warren check contract.yaml    is it sound, and do the components fit? No broker needed
   warren run contract.yaml      declare the topology and consume, until Ctrl-C
-  warren plan contract.yaml     what is missing or different on the broker; `warren apply` creates what is missing
+  warren plan contract.yaml     what is missing or different on the broker? Changes nothing
+  warren apply contract.yaml    create what is missing
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
   warren explain contract.yaml orderCreated    where does it go, and what if it fails? No broker needed
 
@@ -64,7 +65,7 @@ Exit codes:
   65  some messages were refused; nothing can be made of a file to `import`; for `explain`, the message reaches no queue
   69  no broker
   70  our own fault
-  75  there is something to apply (`plan`, `apply --dry-run`), or something could not be removed yet (`apply --prune`)
+  75  there is something to apply (`plan`, `apply --dry-run`), or to remove later (`apply --prune`)
   77  the broker refused us
   78  something is wrong with the contract, a component, or what exists on the broker
  130  interrupted before everything was done (`run` that is stopped once drains, and exits with 0)";

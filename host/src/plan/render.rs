@@ -119,6 +119,11 @@ fn describe(item: &Item<'_>, sight: Sight) -> Option<String> {
             });
             let mut text = line('!', &format!("is different, and cannot be changed in place{held}"))
                 + &list(differences);
+            if sight == Sight::Amqp {
+                text.push_str(&format!(
+                    "{NEXT}there may be more: over AMQP, the broker names one difference at a time\n"
+                ));
+            }
             text.push_str(&format!("{NEXT}either write into the contract what is there, or:\n"));
             for (number, step) in steps.iter().enumerate() {
                 text.push_str(&format!("{NEXT}{}. {step}\n", number + 1));
