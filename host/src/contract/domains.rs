@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Surroundings;
 use super::files::{Files, path_fault, resolve};
-use super::problem::{Problem, Severity};
+use super::problem::{Problem, Severity, enough};
 use super::source::join;
 use super::{raw, shape};
 
@@ -45,6 +45,9 @@ pub(super) fn read(
     let first_path = files.path_from("", files.source(0).name.rsplit('/').next().unwrap_or_default());
     let mut domains = Domains::default();
     for (alias, written) in &first.domains {
+        if enough(problems) {
+            break;
+        }
         let at = join("/domains", alias);
         if let Some(problem) = alias_fault(&at, alias).or_else(|| path_fault(&at, written)) {
             problems.push(problem);
@@ -93,8 +96,8 @@ impl Domains {
         let read_file = |file: &str| (surroundings.read_file)(&resolve(path, file));
         let near = Surroundings { read_file: &read_file, variable: surroundings.variable };
         let mut problems = Vec::new();
-        let (files, root) = Files::read(path, &text, near, &mut problems);
-        let raw = root.and_then(|root| shape::read(root, &mut problems));
+        let (mut files, root) = Files::read(path, &text, near, &mut problems);
+        let raw = root.and_then(|root| shape::read(root, &mut files, &mut problems));
         match (raw, problems.iter().find(|problem| problem.severity == Severity::Error)) {
             (Some(raw), None) => {
                 let (name, path) = (name.to_owned(), path.to_owned());

@@ -3,13 +3,14 @@
 //! Remembers which file each entry came from, so that a problem found later is shown where it was written, and paths
 //! are taken relative to the file they stand in. Variables are put in while a file is read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::Surroundings;
-use super::problem::{Problem, brief};
-use super::source::{Source, join, unescape};
+use super::problem::{Problem, brief, enough};
+use super::source::{Part, Source, join, unescape};
 use super::substitute;
 
 /// How many files one contract may be spread over.
@@ -25,6 +26,8 @@ pub(super) struct Files {
     origins: HashMap<String, (usize, String)>,
     /// Names of the variables that were put in.
     variables: BTreeSet<String>,
+    /// Pointers of values that stand under a misspelt key: as it was meant, and as it is written.
+    meant: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +46,7 @@ impl Files {
         problems: &mut Vec<Problem>,
     ) -> (Self, Option<Value>) {
         let mut reading = Reading {
-            files: Self { files: Vec::new(), origins: HashMap::new(), variables: BTreeSet::new() },
+            files: Self { files: Vec::new(), origins: HashMap::new(), variables: BTreeSet::new(), meant: Vec::new() },
             root: Value::Null,
             surroundings,
             problems,
@@ -65,6 +68,15 @@ impl Files {
 
     /// The file that the value at `pointer` of the whole contract stands in, and its pointer there.
     pub(super) fn locate(&self, pointer: &str) -> (usize, String) {
+        let mut pointer = Cow::Borrowed(pointer);
+        for (meant, written) in self.meant.iter().rev() {
+            if let Some(rest) = pointer.strip_prefix(meant.as_str())
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                pointer = Cow::Owned(format!("{written}{rest}"));
+            }
+        }
+        let pointer = pointer.as_ref();
         let step = |from: usize| {
             pointer.get(from + 1..).and_then(|rest| rest.find('/')).map_or(pointer.len(), |at| from + 1 + at)
         };
@@ -75,6 +87,19 @@ impl Files {
             }
         }
         (0, pointer.to_owned())
+    }
+
+    /// Remembers that what is `written` there is read as if it were at the pointer that was `meant`.
+    pub(super) fn reads_as(&mut self, meant: &str, written: &str) {
+        self.meant.push((meant.to_owned(), written.to_owned()));
+    }
+
+    /// Whether a comment follows where the value at `pointer` would be.
+    pub(super) fn comment_follows(&self, pointer: &str) -> bool {
+        let (file, pointer) = self.locate(pointer);
+        let source = &self.files[file].source;
+        let rest = source.text.get(source.range(&pointer, Part::Value).end..).unwrap_or_default();
+        rest.lines().next().unwrap_or_default().trim_start_matches([':', ' ', '\t']).starts_with('#')
     }
 
     /// `path`, written at `pointer`, relative to the contract's folder.
@@ -166,6 +191,9 @@ impl Reading<'_> {
             return;
         };
         for (index, include) in includes.iter().enumerate() {
+            if enough(self.problems) {
+                break;
+            }
             let Some(written) = include.as_str() else { continue }; // the shape says so
             let at = format!("/include/{index}");
             if let Some(problem) = path_fault(&at, written) {

@@ -8,43 +8,89 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, generate::SchemaSettings};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::problem::{Problem, brief};
+use super::files::Files;
+use super::problem::{Problem, brief, list, nearest};
 use super::raw;
 use super::source::{join, unescape};
+use super::yaml::plain_value;
 
 /// How many problems of shape are told.
 const PROBLEMS_MAX: usize = 500;
+/// How many misspelt keys are read as what was meant.
+const GUESSES_MAX: usize = 50;
+/// How deep in misspelt keys further ones are looked for.
+const ROUNDS_MAX: usize = 4;
 
 /// Reads the values of a contract file; or says everything that is wrong with their shape. Unknown keys alone do not
-/// keep the rest from being read, so that the problems of the rest are found in the same run.
-pub(super) fn read(mut root: Value, problems: &mut Vec<Problem>) -> Option<raw::Contract> {
-    let mut unknown = Vec::new();
+/// keep the rest from being read, so that the problems of the rest are found in the same run: a key that is surely a
+/// misspelt one is read as what was meant, and the others are left out.
+pub(super) fn read(
+    mut root: Value,
+    files: &mut Files,
+    problems: &mut Vec<Problem>,
+) -> Option<raw::Contract> {
+    let (substitutions_failed, mut guessed) = (!problems.is_empty(), Vec::new());
+    for _ in 0..ROUNDS_MAX {
+        let before = guessed.len();
+        unknown_keys(&mut root, files, problems, &mut guessed);
+        if guessed.len() == before {
+            break;
+        }
+    }
     let mut fatal = false;
     for error in VALIDATOR.1.iter_errors(&root).take(PROBLEMS_MAX) {
-        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            for key in unexpected {
-                let pointer = join(error.instance_path().as_str(), key);
-                if problems.len() < PROBLEMS_MAX {
-                    problems.push(unknown_key(&error, key, &pointer));
-                }
-                unknown.push(pointer);
-            }
-        } else {
-            fatal = true;
-            problems.push(wrong_value(&error));
+        fatal = true;
+        let pointer = error.instance_path().as_str();
+        // What a failed variable left behind, or a guess of ours did, is no mistake of its own.
+        let follows = guessed.iter().any(|guess| is_within(pointer, guess))
+            || (substitutions_failed && error.instance().is_null());
+        if !follows {
+            problems.push(wrong_value(&error, files));
         }
     }
     if fatal {
+        if problems.is_empty() {
+            problems.push(Problem::at("", "cannot be read"));
+        }
         return None;
-    }
-    for pointer in unknown {
-        remove(&mut root, &pointer);
     }
     serde_json::from_value(root)
         .map_err(|error| problems.push(Problem::at("", format!("cannot be read: {error}"))))
         .ok()
+}
+
+/// Reports the keys that are not part of the language, and takes them out of `root`.
+fn unknown_keys(root: &mut Value, files: &mut Files, problems: &mut Vec<Problem>, guessed: &mut Vec<String>) {
+    let mut unknown = Vec::new();
+    for error in VALIDATOR.1.iter_errors(root) {
+        let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else { continue };
+        let (parent, known) = (error.instance_path().as_str(), known_keys(&error));
+        let free: Vec<&str> = known.iter().copied().filter(|key| error.instance().get(*key).is_none()).collect();
+        for key in unexpected {
+            let pointer = join(parent, key);
+            let meant = nearest(key, &free);
+            if problems.len() < PROBLEMS_MAX {
+                problems.push(unknown_key(key, &pointer, meant, &known));
+            }
+            unknown.push((pointer, meant.map(|meant| (join(parent, meant), meant))));
+        }
+    }
+    for (pointer, meant) in unknown {
+        let Some((parent, key)) = pointer.rsplit_once('/') else { continue };
+        let Some(Value::Object(map)) = root.pointer_mut(parent) else { continue };
+        let (Some(value), Some((place, meant))) = (map.remove(&*unescape(key)), meant) else { continue };
+        if !map.contains_key(meant) && guessed.len() < GUESSES_MAX {
+            map.insert(meant.to_owned(), value);
+            files.reads_as(&place, &pointer);
+            guessed.push(place);
+        }
+    }
+}
+
+fn is_within(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The JSON Schema of contract files.
@@ -91,63 +137,174 @@ impl Transform for Plain {
     }
 }
 
-fn unknown_key(error: &ValidationError<'_>, key: &str, pointer: &str) -> Problem {
-    let known = error
-        .schema_path()
-        .as_str()
-        .rsplit_once('/')
-        .and_then(|(parent, _)| schema().pointer(parent))
-        .and_then(|object| object.get("properties"))
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().map(String::as_str).collect::<Vec<_>>())
-        .unwrap_or_default();
-    Problem::at(pointer, format!("unknown key `{}`", brief(key))).on_key().suggest(key, known)
+/// The keys that the mapping may have in which the error is.
+fn known_keys(error: &ValidationError<'_>) -> Vec<&'static str> {
+    properties_near(error).map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-fn wrong_value(error: &ValidationError<'_>) -> Problem {
+/// The `properties` beside the keyword that the error is about.
+fn properties_near(error: &ValidationError<'_>) -> Option<&'static Map<String, Value>> {
+    let (parent, _) = error.schema_path().as_str().rsplit_once('/')?;
+    schema().pointer(parent)?.get("properties")?.as_object()
+}
+
+fn unknown_key(key: &str, pointer: &str, meant: Option<&str>, known: &[&str]) -> Problem {
+    let problem = Problem::at(pointer, format!("unknown key `{}`", brief(key))).on_key();
+    if let Some((name, value)) = key.split_once(':')
+        && known.contains(&name)
+    {
+        return problem.hint(format!("write `{name}: {}`, with a space after the `:`", brief(value)));
+    }
+    if let Some(meant) = meant {
+        return problem.hint(format!("did you mean `{meant}`?"));
+    }
+    if known.contains(&"arguments") && key.starts_with("x-") {
+        return problem.hint("arguments of the broker go into `arguments`, or have a key of their own");
+    }
+    match owners(key).as_slice() {
+        [] => problem.hint(format!("there is: {}", list(known))),
+        owners => problem.hint(format!("`{key}` is a key of {}", owners.join(" and of "))),
+    }
+}
+
+/// What has this key, in words.
+fn owners(key: &str) -> Vec<&'static str> {
+    const WORDS: [(&str, &str); 15] = [
+        ("Allow", "an entry of `allow`"),
+        ("Binding", "a binding"),
+        ("Capabilities", "the `capabilities` of a consumer"),
+        ("Command", "a command"),
+        ("Consumer", "a consumer"),
+        ("DeadLetter", "the `deadLetter` of a queue"),
+        ("Event", "an event"),
+        ("Exchange", "an exchange"),
+        ("Handler", "the `handler` of a consumer"),
+        ("Message", "a message"),
+        ("OnFailure", "the `onFailure` of a consumer"),
+        ("Publisher", "a publisher"),
+        ("Queue", "a queue"),
+        ("Retry", "the `retry` of a queue"),
+        ("Rpc", "an rpc"),
+    ];
+    let has = |name: &str| !schema()["$defs"][name]["properties"][key].is_null();
+    let mut owners: Vec<&str> =
+        WORDS.into_iter().filter(|(name, _)| has(name)).map(|(_, words)| words).collect();
+    if !schema()["properties"][key].is_null() {
+        owners.insert(0, "the contract itself, at the top");
+    }
+    if owners.len() > 3 { Vec::new() } else { owners }
+}
+
+fn wrong_value(error: &ValidationError<'_>, files: &Files) -> Problem {
     let pointer = error.instance_path().as_str();
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
-            Problem::at(pointer, format!("the key `{key}` is missing")).on_key()
+            let problem = Problem::at(pointer, format!("the key `{key}` is missing")).on_key();
+            match properties_near(error).and_then(|known| known[key]["description"].as_str()) {
+                Some(description) => problem.hint(format!("`{key}: ...`: {}", fragment(description))),
+                None => problem,
+            }
         }
-        ValidationErrorKind::Type { kind } => {
-            let expected = match kind {
-                TypeKind::Single(kind) => kind.to_string(),
-                TypeKind::Multiple(kinds) => {
-                    kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
-                }
-            };
-            let says = format!("expected {}, found {}", noun(&expected), found(error.instance()));
-            let problem = Problem::at(pointer, says);
-            let unquoted = error.instance().is_number() || error.instance().is_boolean();
-            if expected == "string" && unquoted { problem.hint("put it in quotes") } else { problem }
-        }
+        ValidationErrorKind::Type { kind } => wrong_type(error, kind, files),
         ValidationErrorKind::Enum { options } => {
             let written = error.instance().as_str().unwrap_or_default();
             let options: Vec<&str> =
                 options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            Problem::at(pointer, format!("`{}` is not known here", brief(written))).suggest(written, options)
+            let says = format!("`{}` is not {}", brief(written), of_key(pointer));
+            Problem::at(pointer, says).suggest(written, options)
         }
-        ValidationErrorKind::Minimum { limit } => bound(pointer, error, "less", limit),
-        ValidationErrorKind::Maximum { limit } => bound(pointer, error, "more", limit),
-        ValidationErrorKind::MinLength { .. } => Problem::at(pointer, "this text is empty"),
+        ValidationErrorKind::Minimum { .. } | ValidationErrorKind::Maximum { .. } => {
+            let own = error.schema_path().as_str().rsplit_once('/').and_then(|(own, _)| schema().pointer(own));
+            let limit = |name: &str| own.and_then(|own| own.get(name));
+            let range = match (limit("minimum"), limit("maximum")) {
+                (Some(min), Some(max)) => format!("between {min} and {max}"),
+                (Some(min), None) => format!("at least {min}"),
+                (None, max) => format!("at most {}", max.unwrap_or(&Value::Null)),
+            };
+            Problem::at(pointer, format!("`{}` is {range}, and this is `{}`", key_of(pointer), error.instance()))
+        }
+        ValidationErrorKind::MinLength { .. } => {
+            Problem::at(pointer, format!("`{}` is empty", key_of(pointer)))
+        }
         ValidationErrorKind::MaxLength { limit } => {
-            Problem::at(pointer, format!("this text is longer than {limit} characters"))
+            Problem::at(pointer, format!("`{}` is longer than {limit} characters", key_of(pointer)))
         }
         ValidationErrorKind::MaxItems { limit } => {
             Problem::at(pointer, format!("this list has more than {limit} entries"))
         }
-        ValidationErrorKind::Pattern { pattern } => {
+        ValidationErrorKind::Pattern { .. } => {
             let written = error.instance().as_str().unwrap_or_default();
-            Problem::at(pointer, format!("`{}` does not have the form `{pattern}`", brief(written)))
+            let own = error.schema_path().as_str().rsplit_once('/').and_then(|(own, _)| schema().pointer(own));
+            let problem = Problem::at(pointer, format!("`{}` is not {}", brief(written), of_key(pointer)));
+            match own.and_then(|own| own["description"].as_str()) {
+                Some(description) => problem.hint(format!("`{}`: {}", key_of(pointer), fragment(description))),
+                None => problem,
+            }
         }
         _ => Problem::at(pointer, brief(&error.to_string())),
     }
 }
 
-fn bound(pointer: &str, error: &ValidationError<'_>, how: &str, limit: &Value) -> Problem {
-    Problem::at(pointer, format!("`{}` is {how} than {limit}", error.instance()))
+fn wrong_type(error: &ValidationError<'_>, kind: &TypeKind, files: &Files) -> Problem {
+    let (pointer, instance) = (error.instance_path().as_str(), &**error.instance());
+    let expected = match kind {
+        TypeKind::Single(kind) => kind.to_string(),
+        TypeKind::Multiple(kinds) => {
+            kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+        }
+    };
+    let problem = Problem::at(pointer, format!("expected {}, found {}", noun(&expected), found(instance)));
+    let step = key_of(pointer);
+    match (expected.as_str(), instance) {
+        _ if step.contains(":{") || step.contains(":[") => problem.hint("a space is missing after the `:`"),
+        (_, Value::Null) if files.comment_follows(pointer) => {
+            problem.hint("` #` begins a comment in YAML: put a text that begins with `#` in quotes")
+        }
+        ("object", Value::Null) => problem.hint("write `{}` if it has no keys, or leave it out"),
+        ("string", Value::Number(_) | Value::Bool(_)) => problem.hint("put it in quotes"),
+        ("integer" | "boolean" | "number", Value::String(text)) if plain_is(&expected, text) => {
+            problem.hint("leave out the quotes")
+        }
+        ("object", Value::String(text)) if !pointer.is_empty() => {
+            let word = text.split([' ', '{', '\n']).next().unwrap_or_default();
+            problem.hint(format!("is a `:` missing after `{}`?", brief(word)))
+        }
+        ("object", Value::Array(_)) => problem.hint("what has a name is written `name: { ... }`, without `-` and `[ ]`"),
+        ("array", Value::String(text)) => problem.hint(format!("write `[{}]`", brief(text))),
+        _ => problem,
+    }
+}
+
+/// Whether a quoted text would be of the type without its quotes.
+fn plain_is(expected: &str, text: &str) -> bool {
+    match plain_value(text) {
+        Some(Value::Bool(_)) => expected == "boolean",
+        Some(Value::Number(number)) => expected == "number" || (expected == "integer" && !number.is_f64()),
+        _ => false,
+    }
+}
+
+/// The last key of a pointer; of an entry of a list, the key of the list.
+fn key_of(pointer: &str) -> String {
+    let is_index = |step: &&str| step.parse::<usize>().is_ok();
+    let step = pointer.rsplit('/').find(|step| !is_index(step)).unwrap_or_default();
+    brief(&unescape(step))
+}
+
+fn of_key(pointer: &str) -> String {
+    format!("a value of `{}`", key_of(pointer))
+}
+
+/// A sentence as part of a message: without its final stop, and without an upper-case first letter.
+fn fragment(sentence: &str) -> String {
+    let sentence = sentence.trim_end_matches('.').replace('\n', " ");
+    let mut chars = sentence.chars();
+    let second_is_lower = sentence.chars().nth(1).is_some_and(|second| !second.is_uppercase());
+    match chars.next() {
+        Some(first) if second_is_lower => first.to_lowercase().chain(chars).collect(),
+        _ => sentence,
+    }
 }
 
 fn noun(kind: &str) -> String {
@@ -170,13 +327,5 @@ fn found(value: &Value) -> String {
         Value::String(_) => "a text".to_owned(),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
-    }
-}
-
-fn remove(root: &mut Value, pointer: &str) {
-    if let Some((parent, key)) = pointer.rsplit_once('/')
-        && let Some(Value::Object(map)) = root.pointer_mut(parent)
-    {
-        map.remove(&unescape(key));
     }
 }

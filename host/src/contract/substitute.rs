@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::problem::{Problem, brief};
-use super::source::{Source, join, plain_value};
+use super::problem::{Problem, brief, enough};
+use super::source::{Source, escape};
+use super::yaml::plain_value;
 
 /// The longest value that a variable may have, in bytes.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -30,13 +31,13 @@ pub(super) fn variables(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Found {
     let mut found = Found::default();
-    walk(root, "", source, variable, &mut found);
+    walk(root, &mut String::new(), source, variable, &mut found);
     found
 }
 
 fn walk(
     value: &mut Value,
-    pointer: &str,
+    pointer: &mut String,
     source: &Source,
     variable: &dyn Fn(&str) -> Option<String>,
     found: &mut Found,
@@ -51,18 +52,27 @@ fn walk(
                 };
             }
             Err(fault) => {
-                found.problems.push(fault.at(pointer));
+                if !enough(&found.problems) {
+                    found.problems.push(fault.at(pointer));
+                }
                 *value = Value::Null;
             }
         },
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                walk(item, &format!("{pointer}/{index}"), source, variable, found);
+                let length = pointer.len();
+                pointer.push_str(&format!("/{index}"));
+                walk(item, pointer, source, variable, found);
+                pointer.truncate(length);
             }
         }
         Value::Object(entries) if !is_schema(pointer) => {
             for (key, item) in entries.iter_mut() {
-                walk(item, &join(pointer, key), source, variable, found);
+                let length = pointer.len();
+                pointer.push('/');
+                pointer.push_str(&escape(key));
+                walk(item, pointer, source, variable, found);
+                pointer.truncate(length);
             }
         }
         _ => {}

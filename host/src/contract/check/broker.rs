@@ -8,15 +8,19 @@ use super::super::domains::Domain;
 use super::super::problem::Problem;
 use super::super::raw::{self, HeadersMatch};
 use super::super::routing::{key_fault, pattern_fault};
-use super::super::source::join;
+use super::super::source::{join, unescape};
 use super::super::{Binding, Destination, Exchange, ExchangeType, Owner, Queue};
 use super::Checker;
+use super::bindings::Bindings;
 use super::scope::FlowKind;
 
 impl Checker<'_> {
     pub(super) fn exchanges(&mut self) -> BTreeMap<String, Exchange> {
         let mut exchanges = BTreeMap::new();
         for (name, raw) in &self.raw.exchanges {
+            if self.is_full() {
+                break;
+            }
             let at = join("/exchanges", name);
             self.entity_name(name, &at, "exchange", raw.owned);
             for (argument, key) in [("alternate-exchange", "alternateExchange")] {
@@ -53,9 +57,12 @@ impl Checker<'_> {
         exchanges
     }
 
-    pub(super) fn bindings(&mut self) -> Vec<Binding> {
-        let mut bindings: Vec<Binding> = Vec::new();
+    pub(super) fn bindings(&mut self) -> Bindings {
+        let mut bindings = Bindings::default();
         for (name, raw) in &self.raw.bindings {
+            if self.is_full() {
+                break;
+            }
             let at = join("/bindings", name);
             let destination = self.destination(&at, raw);
             let exchange = self.exchange(&join(&at, "exchange"), &raw.exchange);
@@ -73,15 +80,17 @@ impl Checker<'_> {
                 self.match_arguments(&at, kind, raw.headers.as_ref(), raw.matching, raw.arguments.clone());
             let binding =
                 Binding { exchange, destination, routing_key, arguments, owner: Owner::Us, from: at.clone() };
-            if let Some(other) = bindings.iter().find(|other| other.is_same(&binding)) {
-                let other = other.from.trim_start_matches("/bindings/");
+            if let Some(other) = bindings.same(&binding) {
+                let other = other.from.clone();
+                let shown = unescape(other.trim_start_matches("/bindings/"));
                 self.refuse(
-                    Problem::at(at, format!("`{name}` is the same binding as `{other}`"))
+                    Problem::at(at, format!("`{name}` is the same binding as `{shown}`"))
                         .on_key()
-                        .hint("leave one of them out"),
+                        .hint("leave one of them out")
+                        .also(other, "it is here already"),
                 );
             }
-            bindings.push(binding);
+            bindings.add(binding);
         }
         bindings
     }

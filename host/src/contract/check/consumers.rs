@@ -1,6 +1,6 @@
 //! Consumers, what they take, and the bindings that follow from that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Map;
@@ -9,7 +9,8 @@ use super::super::problem::Problem;
 use super::super::routing::topic_matches;
 use super::super::source::join;
 use super::super::{Binding, Consumer, Destination, ExchangeType, Message, OnFailure, Owner, Takes, raw};
-use super::publishers::{bridged_key, push_new};
+use super::bindings::Bindings;
+use super::publishers::bridged_key;
 use super::scope::FlowKind;
 use super::{Checker, Messages};
 
@@ -19,10 +20,13 @@ impl Checker<'_> {
     pub(super) fn consumers(
         &mut self,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> BTreeMap<String, Consumer> {
         let mut consumers = BTreeMap::new();
         for (name, raw) in &self.raw.consumers {
+            if self.is_full() {
+                break;
+            }
             let at = join("/consumers", name);
             let queue = self.queue_of(&at, raw);
             self.publishes(&at, &raw.publishes);
@@ -90,21 +94,20 @@ impl Checker<'_> {
 
     fn publishes(&mut self, at: &str, publishes: &[String]) {
         let raw = self.raw;
-        let names: Vec<&str> = raw
-            .publishers
-            .keys()
-            .chain(raw.events.keys())
-            .chain(raw.commands.keys())
-            .map(String::as_str)
-            .collect();
+        let mut seen = BTreeSet::new();
         for (index, publisher) in publishes.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
             let at = join(&join(at, "publishes"), &index.to_string());
             let theirs = self.foreign_name(publisher);
-            if names.contains(&publisher.as_str())
-                || theirs.is_some_and(|(domain, name)| domain.raw.commands.contains_key(name))
-            {
-                if publishes[..index].contains(publisher) {
-                    self.refuse(Problem::at(at, format!("`{publisher}` is granted twice")));
+            let ours = raw.publishers.contains_key(publisher)
+                || raw.events.contains_key(publisher)
+                || raw.commands.contains_key(publisher);
+            if ours || theirs.is_some_and(|(domain, name)| domain.raw.commands.contains_key(name)) {
+                if !seen.insert(publisher) {
+                    let problem = Problem::at(at, format!("`{publisher}` is granted twice"));
+                    self.refuse(problem.hint("leave one of them out"));
                 }
                 continue;
             }
@@ -116,9 +119,10 @@ impl Checker<'_> {
                 );
                 continue;
             }
+            let names = raw.publishers.keys().chain(raw.events.keys()).chain(raw.commands.keys());
             self.refuse(
                 Problem::at(at, format!("no publisher, event or command is called `{publisher}`"))
-                    .suggest(publisher, names.iter().copied()),
+                    .suggest(publisher, names.map(String::as_str)),
             );
         }
     }
@@ -130,7 +134,7 @@ impl Checker<'_> {
         raw: &raw::Consumer,
         queue: &str,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> Option<(Takes, Arc<Message>)> {
         for (key, given) in [
             ("routingKey", raw.routing_key.is_some()),
@@ -192,7 +196,7 @@ impl Checker<'_> {
         raw: &raw::Consumer,
         queue: &str,
         flow: &super::scope::Flow,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) {
         let key = raw.routing_key.as_deref().or(flow.routing_key.as_deref());
         if raw.routing_key.is_some() {
@@ -226,14 +230,14 @@ impl Checker<'_> {
             from: at.to_owned(),
         };
         match &raw.bridge_exchange {
-            None => push_new(bindings, binding(&flow.exchange, queue, key, arguments)),
+            None => bindings.add(binding(&flow.exchange, queue, key, arguments)),
             Some(bridge) => {
                 let Some((bridge, kind)) = self.bridge(&join(at, "bridgeExchange"), bridge, flow) else {
                     return;
                 };
                 let to_bridge = Destination::Exchange(bridge.clone());
-                push_new(bindings, binding(&flow.exchange, to_bridge, key.clone(), arguments));
-                push_new(bindings, binding(&bridge, queue, bridged_key(kind, &key), Map::new()));
+                bindings.add(binding(&flow.exchange, to_bridge, key.clone(), arguments));
+                bindings.add(binding(&bridge, queue, bridged_key(kind, &key), Map::new()));
             }
         }
     }

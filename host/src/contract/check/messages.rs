@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
 use super::super::Surroundings;
@@ -16,11 +17,17 @@ use super::{Checker, Messages};
 
 /// The largest message that RabbitMQ 4 takes unless told otherwise, in bytes.
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How large one compiled pattern may be, in bytes. Patterns are matched in linear time, because messages come from
+/// anywhere: one that backtracks could be made to take the host's time.
+const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 
 impl<'a> Checker<'a> {
     pub(super) fn messages(&mut self) -> Messages {
         let mut messages = Messages::new();
         for (name, raw) in &self.raw.messages {
+            if self.is_full() {
+                break;
+            }
             let at = join("/messages", name);
             if name.contains('/') || name.is_empty() {
                 let says = "the name of a message is a text without `/`";
@@ -94,7 +101,9 @@ impl<'a> Checker<'a> {
     ) -> Option<Message> {
         let inline = !raw.payload.contains_key("$ref");
         let mut validator = |key: &str, schema: &Value| {
-            jsonschema::draft202012::new(schema)
+            jsonschema::draft202012::options()
+                .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
+                .build(schema)
                 .map_err(|error| self.refuse(not_a_schema(&join(at, key), inline, &error)))
                 .ok()
         };

@@ -10,6 +10,7 @@ use super::super::problem::Problem;
 use super::super::routing::{key_fault, pattern_fault, topic_matches};
 use super::super::source::join;
 use super::super::{Binding, Destination, ExchangeType, Message, Owner, Publisher, PublisherKind, Rpc, raw};
+use super::bindings::Bindings;
 use super::scope::{Flow, FlowKind};
 use super::{Checker, Messages};
 
@@ -26,10 +27,13 @@ impl Checker<'_> {
     pub(super) fn publishers(
         &mut self,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> BTreeMap<String, Arc<Publisher>> {
         let mut publishers = BTreeMap::new();
         for (name, raw) in &self.raw.events {
+            if self.is_full() {
+                break;
+            }
             let at = join("/events", name);
             let external_consumers = raw.external_consumers;
             let summary = raw.summary.as_ref();
@@ -39,15 +43,21 @@ impl Checker<'_> {
             publishers.extend(publisher.map(|publisher| (name.clone(), Arc::new(publisher))));
         }
         for (name, raw) in &self.raw.commands {
+            if self.is_full() {
+                break;
+            }
             let at = join("/commands", name);
-            self.unique(name, &at, "an event", self.raw.events.contains_key(name));
+            self.unique(name, &at, "/events", "an event", self.raw.events.contains_key(name));
             let publisher = self.command(name, &at, raw, messages);
             publishers.extend(publisher.map(|publisher| (name.clone(), Arc::new(publisher))));
         }
         for (name, raw) in &self.raw.publishers {
+            if self.is_full() {
+                break;
+            }
             let at = join("/publishers", name);
-            self.unique(name, &at, "an event", self.raw.events.contains_key(name));
-            self.unique(name, &at, "a command", self.raw.commands.contains_key(name));
+            self.unique(name, &at, "/events", "an event", self.raw.events.contains_key(name));
+            self.unique(name, &at, "/commands", "a command", self.raw.commands.contains_key(name));
             let publisher = self.own_publisher(name, &at, raw, messages, bindings);
             publishers.extend(publisher.map(|publisher| (name.clone(), Arc::new(publisher))));
         }
@@ -89,7 +99,7 @@ impl Checker<'_> {
         at: &str,
         raw: &raw::Publisher,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> Option<Publisher> {
         let (external_consumers, summary) = (raw.external_consumers, raw.summary.as_ref());
         let about = |kind| About { name, at, kind, external_consumers, summary };
@@ -143,7 +153,7 @@ impl Checker<'_> {
         raw: &raw::Publisher,
         command: &str,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> Option<Publisher> {
         let at = about.at;
         let mut flow = self.flow(&join(at, "command"), FlowKind::Command, command, messages)?;
@@ -172,17 +182,14 @@ impl Checker<'_> {
                     key.map(str::to_owned).or(flow.routing_key.clone())?
                 }
             };
-            push_new(
-                bindings,
-                Binding {
-                    exchange: bridge.clone(),
-                    destination: Destination::Exchange(flow.exchange.clone()),
-                    routing_key: bridged_key(kind, &routing_key),
-                    arguments: Map::new(),
-                    owner: Owner::Us,
-                    from: at.to_owned(),
-                },
-            );
+            bindings.add(Binding {
+                exchange: bridge.clone(),
+                destination: Destination::Exchange(flow.exchange.clone()),
+                routing_key: bridged_key(kind, &routing_key),
+                arguments: Map::new(),
+                owner: Owner::Us,
+                from: at.to_owned(),
+            });
             (flow.exchange, flow.kind) = (bridge, kind);
         }
         if whole_pattern && flow.kind == ExchangeType::Topic {
@@ -287,6 +294,9 @@ impl Checker<'_> {
         let mut rpcs = BTreeMap::new();
         let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, raw) in &self.raw.rpcs {
+            if self.is_full() {
+                break;
+            }
             let at = join("/rpcs", name);
             self.known(&join(&at, "queue"), "queue", &raw.queue, &self.raw.queues);
             if let Some(other) = owners.insert(&raw.queue, name) {
@@ -356,11 +366,5 @@ pub(super) fn bridged_key(kind: ExchangeType, key: &str) -> String {
         ExchangeType::Topic | ExchangeType::Direct if key.is_empty() => "#".to_owned(),
         ExchangeType::Topic | ExchangeType::Direct => key.to_owned(),
         ExchangeType::Fanout | ExchangeType::Headers => String::new(),
-    }
-}
-
-pub(super) fn push_new(bindings: &mut Vec<Binding>, binding: Binding) {
-    if !bindings.iter().any(|other| other.is_same(&binding)) {
-        bindings.push(binding);
     }
 }

@@ -18,6 +18,9 @@ impl Checker<'_> {
     pub(super) fn queues(&mut self) -> BTreeMap<String, Queue> {
         let mut queues = BTreeMap::new();
         for (name, raw) in &self.raw.queues {
+            if self.is_full() {
+                break;
+            }
             let at = join("/queues", name);
             self.entity_name(name, &at, "queue", raw.owned);
             let typed = self.typed(&at, raw);

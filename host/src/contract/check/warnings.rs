@@ -1,6 +1,6 @@
 //! What may be meant and often is not. Each warning has a name, by which `allow` silences it, with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::problem::Problem;
 use super::super::raw::{self, OnPoison};
@@ -180,21 +180,21 @@ fn unused(contract: &Contract, raw: &raw::Contract, warnings: &mut Vec<Problem>)
 /// The warnings that `allow` does not silence, and what is wrong with `allow` itself.
 pub(super) fn not_allowed(raw: &raw::Contract, warnings: Vec<Problem>) -> Vec<Problem> {
     let mut hit = vec![false; raw.allow.len()];
+    let mut entries: HashMap<(&str, Option<&str>), Vec<usize>> = HashMap::new();
+    for (index, allow) in raw.allow.iter().enumerate() {
+        entries.entry((&allow.warning, allow.at.as_deref())).or_default().push(index);
+    }
     let mut left: Vec<Problem> = warnings
         .into_iter()
         .filter(|warning| {
             let place = dotted(&warning.pointer);
-            let mut silenced = false;
-            for (index, allow) in raw.allow.iter().enumerate() {
-                let here = allow.at.as_deref().is_none_or(|at| {
-                    place.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                });
-                if allow.warning == warning.name && here {
-                    hit[index] = true;
-                    silenced = true;
-                }
-            }
-            !silenced
+            // The place itself, and each that it is within.
+            let dots = place.match_indices('.').map(|(dot, _)| Some(&place[..dot]));
+            let around = dots.chain([Some(place.as_str()), None]);
+            let allowing: Vec<usize> =
+                around.filter_map(|at| entries.get(&(warning.name, at))).flatten().copied().collect();
+            allowing.iter().for_each(|index| hit[*index] = true);
+            allowing.is_empty()
         })
         .collect();
     for (index, allow) in raw.allow.iter().enumerate() {
