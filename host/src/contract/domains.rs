@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Surroundings;
-use super::files::{Files, path_fault, resolve};
-use super::problem::{Problem, Severity, enough};
+use super::files::{Files, path_fault, resolve, why_not_read};
+use super::problem::{Problem, Severity, brief, enough};
 use super::source::join;
 use super::{raw, shape};
 
@@ -55,7 +55,10 @@ pub(super) fn read(
         }
         let path = files.path_from(&at, written);
         if path == first_path {
-            problems.push(Problem::at(at, "this is the contract itself"));
+            problems.push(
+                Problem::at(at, "this is the contract itself")
+                    .hint("what is in it is referred to without `domain/`: leave this out"),
+            );
             continue;
         }
         match domains.load(alias, &path, surroundings) {
@@ -63,10 +66,15 @@ pub(super) fn read(
                 domains.contracts[index].name = alias.clone();
                 domains.aliases.insert(alias.clone(), index);
             }
-            Err(says) => problems.push(
-                Problem::at(at, format!("the contract `{written}` cannot be used: {says}"))
-                    .hint(format!("`warren check {path}` says more, if it can be read")),
-            ),
+            Err(says) => {
+                let problem = Problem::at(at, format!("the contract `{}` cannot be used: {says}", brief(written)));
+                let unsound = !says.starts_with("there is no");
+                problems.push(if unsound {
+                    problem.hint(format!("`warren check {}` says more", brief(&path)))
+                } else {
+                    problem
+                });
+            }
         }
     }
     domains.connect(&first_path, surroundings);
@@ -92,7 +100,7 @@ impl Domains {
         if self.contracts.len() >= CONTRACTS_MAX {
             return Err(format!("more than {CONTRACTS_MAX} contracts are connected"));
         }
-        let text = (surroundings.read_file)(path).map_err(|error| error.to_string())?;
+        let text = (surroundings.read_file)(path).map_err(|error| why_not_read(&error))?;
         let read_file = |file: &str| (surroundings.read_file)(&resolve(path, file));
         let near = Surroundings { read_file: &read_file, variable: surroundings.variable };
         let mut problems = Vec::new();

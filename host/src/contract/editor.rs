@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::files::FIRST_ONLY;
 use super::shape;
 
 /// The JSON Schema of contract files. With `fragment`, that of files which others include.
@@ -13,6 +14,9 @@ pub fn editor_schema(fragment: bool) -> Value {
         root.insert("title".to_owned(), json!("Warren contract"));
         if fragment {
             root.remove("required");
+            if let Some(Value::Object(sections)) = root.get_mut("properties") {
+                sections.retain(|section, _| !FIRST_ONLY.contains(&section.as_str()));
+            }
         }
     }
     schema

@@ -16,7 +16,7 @@ use super::substitute;
 /// How many files one contract may be spread over.
 const FILES_MAX: usize = 64;
 /// What only the first file may say.
-const FIRST_ONLY: [&str; 5] = ["contract", "version", "description", "memoryMiB", "$schema"];
+pub(super) const FIRST_ONLY: [&str; 4] = ["contract", "version", "description", "memoryMiB"];
 
 /// The files of one contract.
 #[derive(Debug, Clone)]
@@ -94,6 +94,13 @@ impl Files {
         self.meant.push((meant.to_owned(), written.to_owned()));
     }
 
+    /// Whether the value at `pointer` was written with a variable.
+    pub(super) fn has_variable(&self, pointer: &str) -> bool {
+        let (file, pointer) = self.locate(pointer);
+        let source = &self.files[file].source;
+        source.text[source.range(&pointer, Part::Value)].contains("${")
+    }
+
     /// Whether a comment follows where the value at `pointer` would be.
     pub(super) fn comment_follows(&self, pointer: &str) -> bool {
         let (file, pointer) = self.locate(pointer);
@@ -130,6 +137,15 @@ pub(super) fn resolve(file: &str, path: &str) -> String {
         }
     }
     steps.join("/")
+}
+
+/// Why a file cannot be read, without the number that the system has for it.
+pub(super) fn why_not_read(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Why `path` cannot be a file beside the contract, if so.
@@ -214,9 +230,10 @@ impl Reading<'_> {
                     let name = self.shown(&path);
                     self.add(path, &name, &text);
                 }
-                Err(error) => self.problems.push(
-                    Problem::at(at, format!("`{}` cannot be read: {error}", brief(written))).in_file(file),
-                ),
+                Err(error) => {
+                    let says = format!("`{}` cannot be read: {}", brief(written), why_not_read(&error));
+                    self.problems.push(Problem::at(at, says).in_file(file));
+                }
             }
         }
     }
@@ -234,8 +251,8 @@ impl Reading<'_> {
         let Value::Object(root) = &mut self.root else { return };
         for (section, value) in sections {
             let at = join("", &section);
-            if section == "include" {
-                continue;
+            if section == "include" || section == "$schema" {
+                continue; // each file has its own
             }
             if FIRST_ONLY.contains(&section.as_str()) {
                 self.problems.push(
@@ -261,7 +278,7 @@ impl Reading<'_> {
                             }
                             Some(other) if *other == entry => {}
                             Some(_) => {
-                                let problem = two_owners(&self.files, &at, &name);
+                                let problem = two_owners(&at, &name);
                                 self.problems.push(problem.in_file(file));
                             }
                         }
@@ -274,23 +291,30 @@ impl Reading<'_> {
                         whole.push(item);
                     }
                 }
-                (Some(_), _) => self.problems.push(
-                    Problem::at(
-                        at,
-                        format!("`{section}` is not the same kind of thing as in the first file"),
-                    )
-                    .on_key()
-                    .in_file(file),
-                ),
+                (Some(first), value) => {
+                    let kind = |value: &Value| match value {
+                        Value::Object(_) => "a mapping",
+                        Value::Array(_) => "a list",
+                        _ => "a single value",
+                    };
+                    let says = format!(
+                        "`{}` is {} here, and {} in another file",
+                        brief(&section),
+                        kind(&value),
+                        kind(first)
+                    );
+                    self.problems.push(
+                        Problem::at(at.clone(), says).on_key().in_file(file).also(at, "in this file"),
+                    );
+                }
             }
         }
     }
 }
 
-fn two_owners(files: &Files, at: &str, name: &str) -> Problem {
-    let (other, _) = files.locate(at);
+fn two_owners(at: &str, name: &str) -> Problem {
     Problem::at(at, format!("`{}` is there twice, and the two differ", brief(&unescape(name))))
         .on_key()
-        .because(format!("it is also defined in {}", files.source(other).name))
         .hint("define it in one file; the others see it")
+        .also(at, "it is here already")
 }

@@ -9,7 +9,11 @@ mod check;
 pub mod compat;
 mod domains;
 mod editor;
+#[cfg(test)]
+mod editor_tests;
 mod files;
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(test)]
 mod hostile_tests;
 mod later;

@@ -32,6 +32,7 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) -> Option<raw::Contract> {
     let (substitutions_failed, mut guessed) = (!problems.is_empty(), Vec::new());
+    variables_as_meant(&mut root, files);
     for _ in 0..ROUNDS_MAX {
         let before = guessed.len();
         unknown_keys(&mut root, files, problems, &mut guessed);
@@ -56,9 +57,51 @@ pub(super) fn read(
         }
         return None;
     }
+    whole_numbers(&mut root, 0);
     serde_json::from_value(root)
         .map_err(|error| problems.push(Problem::at("", format!("cannot be read: {error}"))))
         .ok()
+}
+
+/// Reads a quoted text with variables as a number, or as true or false, where one is expected: within `{ }` YAML has no
+/// unquoted way to write a variable.
+fn variables_as_meant(root: &mut Value, files: &Files) {
+    let mut meant = Vec::new();
+    for error in VALIDATOR.1.iter_errors(root) {
+        let pointer = error.instance_path().as_str();
+        if let (ValidationErrorKind::Type { kind: TypeKind::Single(kind) }, Value::String(text)) =
+            (error.kind(), &**error.instance())
+            && plain_is(&kind.to_string(), text)
+            && files.has_variable(pointer)
+        {
+            meant.push((pointer.to_owned(), plain_value(text)));
+        }
+    }
+    for (pointer, value) in meant {
+        if let (Some(place), Some(value)) = (root.pointer_mut(&pointer), value) {
+            *place = value;
+        }
+    }
+}
+
+/// `5.0` is a whole number to JSON Schema, and is made one for those who read it.
+fn whole_numbers(value: &mut Value, depth: usize) {
+    const DEPTH_MAX: usize = 4; // `consumers.name.handler.deadlineMs`
+    const FREE: [&str; 5] = ["arguments", "payload", "headers", "examples", "config"];
+    let Value::Object(entries) = value else { return };
+    for (key, entry) in entries.iter_mut() {
+        match entry {
+            Value::Number(number) => {
+                // Beyond 2^53 the value is not what was written.
+                let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15);
+                if let Some(whole) = whole {
+                    *entry = Value::from(whole as i64);
+                }
+            }
+            Value::Object(_) if depth < DEPTH_MAX && !FREE.contains(&key.as_str()) => whole_numbers(entry, depth + 1),
+            _ => {}
+        }
+    }
 }
 
 /// Reports the keys that are not part of the language, and takes them out of `root`.
@@ -70,7 +113,7 @@ fn unknown_keys(root: &mut Value, files: &mut Files, problems: &mut Vec<Problem>
         let free: Vec<&str> = known.iter().copied().filter(|key| error.instance().get(*key).is_none()).collect();
         for key in unexpected {
             let pointer = join(parent, key);
-            let meant = nearest(key, &free);
+            let meant = if is_known(key) { None } else { nearest(key, &free) };
             if problems.len() < PROBLEMS_MAX {
                 problems.push(unknown_key(key, &pointer, meant, &known));
             }
@@ -144,8 +187,24 @@ fn known_keys(error: &ValidationError<'_>) -> Vec<&'static str> {
 
 /// The `properties` beside the keyword that the error is about.
 fn properties_near(error: &ValidationError<'_>) -> Option<&'static Map<String, Value>> {
-    let (parent, _) = error.schema_path().as_str().rsplit_once('/')?;
-    schema().pointer(parent)?.get("properties")?.as_object()
+    schema_near(error)?.get("properties")?.as_object()
+}
+
+/// The part of the schema that has the keyword which the error is about.
+fn schema_near(error: &ValidationError<'_>) -> Option<&'static Value> {
+    let (own, _) = error.schema_path().as_str().rsplit_once('/')?;
+    schema().pointer(own)
+}
+
+/// Adds what the schema says of the value.
+fn described(problem: Problem, error: &ValidationError<'_>) -> Problem {
+    match schema_near(error).and_then(|own| own["description"].as_str()) {
+        Some(description) => {
+            let key = key_of(error.instance_path().as_str());
+            problem.hint(format!("`{key}: ...`: {}", fragment(description)))
+        }
+        None => problem,
+    }
 }
 
 fn unknown_key(key: &str, pointer: &str, meant: Option<&str>, known: &[&str]) -> Problem {
@@ -155,7 +214,8 @@ fn unknown_key(key: &str, pointer: &str, meant: Option<&str>, known: &[&str]) ->
     {
         return problem.hint(format!("write `{name}: {}`, with a space after the `:`", brief(value)));
     }
-    if let Some(meant) = meant {
+    let other_word = OTHER_WORDS.into_iter().find(|(word, meant)| *word == key && known.contains(meant));
+    if let Some(meant) = other_word.map(|(_, meant)| meant).or(meant) {
         return problem.hint(format!("did you mean `{meant}`?"));
     }
     if known.contains(&"arguments") && key.starts_with("x-") {
@@ -165,6 +225,30 @@ fn unknown_key(key: &str, pointer: &str, meant: Option<&str>, known: &[&str]) ->
         [] => problem.hint(format!("there is: {}", list(known))),
         owners => problem.hint(format!("`{key}` is a key of {}", owners.join(" and of "))),
     }
+}
+
+/// Words that others have for a key.
+const OTHER_WORDS: [(&str, &str); 12] = [
+    ("bindingKey", "routingKey"),
+    ("deadLetterExchange", "deadLetter"),
+    ("dlx", "deadLetter"),
+    ("key", "routingKey"),
+    ("path", "component"),
+    ("pattern", "routingKey"),
+    ("schema", "payload"),
+    ("timeout", "deadlineMs"),
+    ("timeoutMs", "deadlineMs"),
+    ("ttl", "messageTtlMs"),
+    ("ttlMs", "messageTtlMs"),
+    ("wasm", "component"),
+];
+
+/// Whether anything in the language has this key.
+fn is_known(key: &str) -> bool {
+    let of_a_part = || schema()["$defs"].as_object().is_some_and(|parts| {
+        parts.values().any(|part| !part["properties"][key].is_null())
+    });
+    !schema()["properties"][key].is_null() || of_a_part()
 }
 
 /// What has this key, in words.
@@ -215,7 +299,7 @@ fn wrong_value(error: &ValidationError<'_>, files: &Files) -> Problem {
             Problem::at(pointer, says).suggest(written, options)
         }
         ValidationErrorKind::Minimum { .. } | ValidationErrorKind::Maximum { .. } => {
-            let own = error.schema_path().as_str().rsplit_once('/').and_then(|(own, _)| schema().pointer(own));
+            let own = schema_near(error);
             let limit = |name: &str| own.and_then(|own| own.get(name));
             let range = match (limit("minimum"), limit("maximum")) {
                 (Some(min), Some(max)) => format!("between {min} and {max}"),
@@ -225,7 +309,7 @@ fn wrong_value(error: &ValidationError<'_>, files: &Files) -> Problem {
             Problem::at(pointer, format!("`{}` is {range}, and this is `{}`", key_of(pointer), error.instance()))
         }
         ValidationErrorKind::MinLength { .. } => {
-            Problem::at(pointer, format!("`{}` is empty", key_of(pointer)))
+            described(Problem::at(pointer, format!("`{}` is empty", key_of(pointer))), error)
         }
         ValidationErrorKind::MaxLength { limit } => {
             Problem::at(pointer, format!("`{}` is longer than {limit} characters", key_of(pointer)))
@@ -235,12 +319,8 @@ fn wrong_value(error: &ValidationError<'_>, files: &Files) -> Problem {
         }
         ValidationErrorKind::Pattern { .. } => {
             let written = error.instance().as_str().unwrap_or_default();
-            let own = error.schema_path().as_str().rsplit_once('/').and_then(|(own, _)| schema().pointer(own));
-            let problem = Problem::at(pointer, format!("`{}` is not {}", brief(written), of_key(pointer)));
-            match own.and_then(|own| own["description"].as_str()) {
-                Some(description) => problem.hint(format!("`{}`: {}", key_of(pointer), fragment(description))),
-                None => problem,
-            }
+            let says = format!("`{}` is not {}", brief(written), of_key(pointer));
+            described(Problem::at(pointer, says), error)
         }
         _ => Problem::at(pointer, brief(&error.to_string())),
     }
@@ -261,12 +341,20 @@ fn wrong_type(error: &ValidationError<'_>, kind: &TypeKind, files: &Files) -> Pr
         (_, Value::Null) if files.comment_follows(pointer) => {
             problem.hint("` #` begins a comment in YAML: put a text that begins with `#` in quotes")
         }
+        ("integer" | "boolean" | "number", Value::String(_)) if files.has_variable(pointer) => {
+            problem.hint("that is what its variables make of it")
+        }
         ("object", Value::Null) => problem.hint("write `{}` if it has no keys, or leave it out"),
         ("string", Value::Number(_) | Value::Bool(_)) => problem.hint("put it in quotes"),
         ("integer" | "boolean" | "number", Value::String(text)) if plain_is(&expected, text) => {
             problem.hint("leave out the quotes")
         }
-        ("object", Value::String(text)) if !pointer.is_empty() => {
+        ("object", _) if pointer.is_empty() => problem.hint("start with `contract: <name>`"),
+        ("object", Value::String(text)) if !text.contains([' ', '\n']) && needed_key(error).is_some() => {
+            let key = needed_key(error).unwrap_or_default();
+            problem.hint(format!("write `{{ {key}: {} }}`", brief(text)))
+        }
+        ("object", Value::String(text)) => {
             let word = text.split([' ', '{', '\n']).next().unwrap_or_default();
             problem.hint(format!("is a `:` missing after `{}`?", brief(word)))
         }
@@ -274,6 +362,11 @@ fn wrong_type(error: &ValidationError<'_>, kind: &TypeKind, files: &Files) -> Pr
         ("array", Value::String(text)) => problem.hint(format!("write `[{}]`", brief(text))),
         _ => problem,
     }
+}
+
+/// The first key that the mapping has to have which is expected.
+fn needed_key(error: &ValidationError<'_>) -> Option<&'static str> {
+    schema_near(error)?["required"].as_array()?.first()?.as_str()
 }
 
 /// Whether a quoted text would be of the type without its quotes.

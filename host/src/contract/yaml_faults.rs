@@ -20,7 +20,8 @@ pub(super) fn explain(text: &str, at: usize, info: &str) -> Problem {
     if has(&["quoted scalar"]) && has(&["indentation", "end of stream", "document indicator"]) {
         return problem("this quote is not closed", one(text, at));
     }
-    if has(&["',' or"]) || has(&["node content", "illegal placement"]) {
+    let in_flow = info.contains("invalid indentation") && open_bracket(text, at).is_some();
+    if in_flow || has(&["',' or", "node content", "illegal placement"]) {
         return in_brackets(text, at);
     }
     if has(&["mapping values", "simple key"]) {
@@ -51,8 +52,8 @@ pub(super) fn explain(text: &str, at: usize, info: &str) -> Problem {
 /// Faults that need no look at the text around them.
 fn short(text: &str, at: usize, info: &str) -> Problem {
     let known: [(&str, &str, Option<&str>); 9] = [
-        ("escape", "an escape in this text is none", Some("in double quotes `\\` begins an escape: write `\\\\`, or use single quotes")),
-        ("hexadecimal", "an escape in this text is none", Some("`\\u` is followed by four digits")),
+        ("escape", "an escape in this text is unknown", Some("in double quotes `\\` begins an escape: write `\\\\`, or use single quotes")),
+        ("hexadecimal", "an escape in this text is unknown", Some("`\\u` is followed by four digits")),
         ("block sequence entries", "a list cannot begin here", Some("begin it on a line of its own, or write `[a, b]`")),
         ("block scalar, did", "after `|` or `>` the text begins on the next line", None),
         ("recursion limit", "nested deeper than 64 levels", None),
@@ -83,8 +84,7 @@ fn in_brackets(text: &str, at: usize) -> Problem {
     };
     let bracket = &text[open..=open];
     let closing = if bracket == "{" { "}" } else { "]" };
-    let apart = text[open..at].contains('\n');
-    if text[at..].trim_start().is_empty() || (apart && !text[at..].starts_with([']', '}'])) {
+    if open_bracket(text, text.len()).is_some() && !text[at..].starts_with([']', '}']) {
         let says = format!("this `{bracket}` is not closed");
         let hint = match text[open..].lines().next().and_then(|line| line.find(" #")) {
             Some(_) => "`#` begins a comment: put a key that begins with it in quotes".to_owned(),

@@ -83,7 +83,11 @@ impl Checker<'_> {
             (None, None) => {
                 self.incomplete = true;
                 if raw.rpc.is_none() {
-                    self.refuse(Problem::at(at, "the key `queue` is missing").on_key());
+                    self.refuse(
+                        Problem::at(at, "the key `queue` is missing")
+                            .on_key()
+                            .hint("`queue: ...`: the queue that it takes messages from"),
+                    );
                 } else {
                     self.known_rpc(at, raw);
                 }
@@ -115,7 +119,8 @@ impl Checker<'_> {
             if theirs.is_some_and(|(domain, name)| domain.raw.events.contains_key(name)) {
                 self.refuse(
                     Problem::at(at, format!("`{publisher}` is another domain's event"))
-                        .because("an event is published by the domain that it happens in"),
+                        .because("an event is published by the domain that it happens in")
+                        .hint("send a command of theirs, or publish an event of your own"),
                 );
                 continue;
             }
@@ -164,12 +169,7 @@ impl Checker<'_> {
                 return Some((Takes::Message, message));
             }
             _ => {
-                self.incomplete = true;
-                self.refuse(
-                    Problem::at(at, "a consumer names one of `event`, `command`, `rpc` and `message`")
-                        .on_key()
-                        .hint("beside `event` or `command`, `message` may be its own view of the message"),
-                );
+                self.refuse_way(takes_no_one_thing(at, raw));
                 return None;
             }
         };
@@ -199,18 +199,25 @@ impl Checker<'_> {
         bindings: &mut Bindings,
     ) {
         let key = raw.routing_key.as_deref().or(flow.routing_key.as_deref());
+        let before = self.problems.len();
         if raw.routing_key.is_some() {
             self.binding_key(at, &flow.exchange, flow.kind, key);
+        }
+        if self.problems.len() > before {
+            return;
         }
         if let (Some(pattern), Some(key), ExchangeType::Topic) =
             (&raw.routing_key, &flow.routing_key, flow.kind)
             && !topic_matches(pattern, key)
         {
             let name = raw.event.as_deref().unwrap_or_default();
-            self.refuse(
-                Problem::at(join(at, "routingKey"), format!("`{pattern}` does not match `{key}`"))
-                    .because(format!("the event `{name}` would never reach this consumer")),
-            );
+            let problem = Problem::at(join(at, "routingKey"), format!("`{pattern}` does not match `{key}`"))
+                .because(format!("the event `{name}` would never reach this consumer"))
+                .hint("leave `routingKey` out to listen to this event alone");
+            self.refuse_way(match flow.owner {
+                Owner::Us => problem.also(join(&join("/events", name), "routingKey"), "what it is published with"),
+                Owner::Somebody | Owner::Domain(_) => problem,
+            });
         }
         let queue = Destination::Queue(queue.to_owned());
         if flow.exchange.is_empty() {
@@ -246,6 +253,31 @@ impl Checker<'_> {
         if let Some(rpc) = &raw.rpc {
             self.known(&join(at, "rpc"), "rpc", rpc, &self.raw.rpcs);
         }
+    }
+}
+
+/// A consumer that names nothing to take, or more than one thing.
+fn takes_no_one_thing(at: &str, raw: &raw::Consumer) -> Problem {
+    let given = [
+        ("event", raw.event.is_some()),
+        ("command", raw.command.is_some()),
+        ("rpc", raw.rpc.is_some()),
+        ("message", raw.message.is_some()),
+    ];
+    let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect();
+    match given.as_slice() {
+        [first, second, ..] => {
+            let problem = Problem::at(join(at, second), format!("a consumer takes one thing, and this names `{first}` and `{second}`"))
+                .on_key()
+                .also(join(at, first), "this is named as well");
+            match *second {
+                "message" => problem.hint("leave it out: the rpc says which message a request is"),
+                _ => problem.hint("write a consumer for each, with a queue of its own"),
+            }
+        }
+        _ => Problem::at(at, "this consumer does not say what it takes")
+            .on_key()
+            .hint("add `event: ...`, `command: ...` or `rpc: ...`; or `message: ...`, with its queue in `bindings`"),
     }
 }
 

@@ -18,6 +18,9 @@ mod retry;
 mod scope;
 mod warnings;
 
+#[cfg(test)]
+pub(super) use warnings::NAMES as WARNINGS;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

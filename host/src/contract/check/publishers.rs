@@ -137,11 +137,7 @@ impl Checker<'_> {
                 messages,
             ),
             _ => {
-                self.incomplete = true;
-                self.refuse(
-                    Problem::at(at, "a publisher names `event`, or `command`, or `exchange` and `message`")
-                        .on_key(),
-                );
+                self.refuse_way(names_no_flow(at, raw));
                 None
             }
         }
@@ -164,13 +160,16 @@ impl Checker<'_> {
             _ => true,
         };
         if let (false, Some(key), Some(pattern)) = (fits, key, &flow.routing_key) {
-            self.refuse(
-                Problem::at(
-                    join(at, "routingKey"),
-                    format!("`{key}` does not match the command's `{pattern}`"),
-                )
-                .because("the consumer of the command would never get it"),
-            );
+            let (section, name) = if command.contains('/') { ("/domains", "") } else { ("/commands", command) };
+            let problem = Problem::at(
+                join(at, "routingKey"),
+                format!("`{key}` does not match the command's `{pattern}`"),
+            )
+            .because("the consumer of the command would never get it");
+            self.refuse_way(match name {
+                "" => problem,
+                name => problem.also(join(&join(section, name), "routingKey"), "what the command takes"),
+            });
             return None;
         }
         let whole_pattern = key.is_none() && flow.routing_key.as_deref().is_some_and(is_pattern);
@@ -204,12 +203,12 @@ impl Checker<'_> {
         let raw = self.known(at, "exchange", name, &self.raw.exchanges)?;
         if *name == flow.exchange {
             let says = format!("`{name}` is the exchange itself, and no bridge to it");
-            self.refuse(Problem::at(at, says).hint("leave `bridgeExchange` out"));
+            self.refuse_way(Problem::at(at, says).hint("leave `bridgeExchange` out"));
             return None;
         }
         let keyed = matches!(flow.kind, ExchangeType::Topic | ExchangeType::Direct);
         if raw.kind == ExchangeType::Headers || (raw.kind == ExchangeType::Direct && !keyed) {
-            self.refuse(
+            self.refuse_way(
                 Problem::at(
                     at,
                     format!("`{name}` cannot be a bridge: it would not pass the message on by its key"),
@@ -251,15 +250,21 @@ impl Checker<'_> {
                 Some(queue) => {
                     self.known(&join(at, "routingKey"), "queue", queue, &self.raw.queues);
                 }
-                None => self.refuse(
-                    Problem::at(at, "the key `routingKey` is missing: the default exchange takes a message to the queue that it names")
-                        .on_key(),
+                None => self.refuse_way(
+                    Problem::at(at, "the key `routingKey` is missing")
+                        .on_key()
+                        .because("the default exchange takes a message to the queue that its routing key names")
+                        .hint("add `routingKey: ...` with the name of a queue"),
                 ),
             },
             (ExchangeType::Topic | ExchangeType::Direct, None) => {
                 let kind = if kind == ExchangeType::Topic { "topic" } else { "direct" };
-                let says = format!("the key `routingKey` is missing: `{exchange}` is a {kind} exchange");
-                self.refuse(Problem::at(at, says).on_key());
+                self.refuse_way(
+                    Problem::at(at, "the key `routingKey` is missing")
+                        .on_key()
+                        .because(format!("`{exchange}` is a {kind} exchange, and routes by it"))
+                        .hint("add `routingKey: ...`, such as `order.created`"),
+                );
             }
             (_, Some(key)) => self.fault(&join(at, "routingKey"), key_fault(key)),
             (ExchangeType::Fanout | ExchangeType::Headers, None) => {}
@@ -306,7 +311,8 @@ impl Checker<'_> {
                         format!("`{}` also takes the requests of `{other}`", raw.queue),
                     )
                     .because("a request is told from another by its queue")
-                    .hint("give each rpc a queue of its own"),
+                    .hint("give each rpc a queue of its own")
+                    .also(join(&join("/rpcs", other), "queue"), "it is here already"),
                 );
             }
             let request = self.message(&join(&at, "request"), &raw.request, messages);
@@ -353,6 +359,29 @@ impl About<'_> {
             summary: self.summary.cloned(),
             owner: Owner::Us,
         }
+    }
+}
+
+/// A publisher that names too little or too much.
+fn names_no_flow(at: &str, raw: &raw::Publisher) -> Problem {
+    let says = "a publisher names an `event`, or a `command`, or an `exchange` and a `message`";
+    let given = [
+        ("event", raw.event.is_some()),
+        ("command", raw.command.is_some()),
+        ("exchange", raw.exchange.is_some()),
+        ("message", raw.message.is_some()),
+    ];
+    let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect();
+    match given.as_slice() {
+        [] => Problem::at(at, says).on_key().hint("add one of them"),
+        ["exchange"] => Problem::at(at, says).on_key().hint("add `message: ...`"),
+        ["message"] => Problem::at(at, says).on_key().hint("add `exchange: ...`"),
+        [first, second, ..] => Problem::at(join(at, second), says)
+            .on_key()
+            .because(format!("the {first} says all that it needs"))
+            .hint(format!("leave out `{first}`, or all of the others"))
+            .also(join(at, first), "this is named as well"),
+        [_] => Problem::at(at, says).on_key(),
     }
 }
 

@@ -120,7 +120,7 @@ impl Checker<'_> {
             }
             Some(key) => self.fault(&key_at, key_fault(key)),
             None if exchange.is_empty() => {
-                self.refuse(
+                self.refuse_way(
                     Problem::at(&at, "dead letters by the default exchange need a `routingKey`")
                         .because("it takes a message to the queue that its routing key names, and a dead letter's own key names none")
                         .hint("write the name of the dead-letter queue as `routingKey`"),

@@ -10,7 +10,7 @@ use super::super::{Contract, Owner, Queue, QueueType};
 use super::lossless;
 
 /// The names of all warnings.
-const NAMES: [&str; 12] = [
+pub(in super::super) const NAMES: [&str; 12] = [
     "classic-queue",
     "dead-letters-lost",
     "drops-when-full",

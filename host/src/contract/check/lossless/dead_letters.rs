@@ -7,7 +7,7 @@ use super::super::super::raw::{self, OnPoison};
 use super::super::super::routes::{Key, Routes, Way};
 use super::super::super::source::join;
 use super::super::super::{Contract, DeadLetter, Owner, Queue, QueueType};
-use super::HOPS_MAX;
+use super::{HOPS_MAX, dead_end};
 
 /// Refuses consumed queues that say nothing of what cannot be handled, or two things.
 pub(super) fn missing(contract: &Contract, raw: &raw::Contract, problems: &mut Vec<Problem>) {
@@ -131,7 +131,7 @@ impl<'c> Letters<'c, '_> {
             self.hops += way.hops.len();
             if way.queues.is_empty() {
                 if !external {
-                    self.problems.push(self.lost(&at, queue, dead_letter, key));
+                    self.problems.push(self.lost(&at, queue, dead_letter, key, &way));
                 }
                 continue;
             }
@@ -173,7 +173,14 @@ impl<'c> Letters<'c, '_> {
         }
     }
 
-    fn lost(&self, at: &str, queue: &Queue, dead_letter: &DeadLetter, key: Key<'_>) -> Problem {
+    fn lost(
+        &self,
+        at: &str,
+        queue: &Queue,
+        dead_letter: &DeadLetter,
+        key: Key<'_>,
+        way: &Way<'_>,
+    ) -> Problem {
         let exchange = &dead_letter.exchange;
         let bound: BTreeSet<&str> =
             self.routes.bindings_of(exchange).iter().map(|binding| binding.routing_key.as_str()).collect();
@@ -182,6 +189,11 @@ impl<'c> Letters<'c, '_> {
             self.contract.exchanges.get(exchange).is_some_and(|exchange| exchange.owner == Owner::Somebody);
         let says = format!("dead letters of `{}` reach no queue", queue.name);
         let of_dead_letter = dead_letter.routing_key.is_some();
+        if !way.hops.is_empty() {
+            return Problem::at(join(at, "exchange"), says)
+                .because(dead_end(self.routes, exchange, key, way))
+                .hint("bind a queue there");
+        }
         let (why, with_key, part) = match key {
             _ if bound.is_empty() => {
                 (format!("nothing is bound to the exchange `{exchange}`"), key_text(key), "exchange")

@@ -115,7 +115,7 @@ fn unroutable_publishers(
         problems.push(
             Problem::at(at, format!("what `{name}` publishes reaches no queue"))
                 .on_key()
-                .because(dead_end(routes, publisher, way))
+                .because(dead_end(routes, &publisher.exchange, key(publisher), way))
                 .hint("bind a queue, or let a consumer name it; if somebody else consumes it, say `externalConsumers: true`"),
         );
     }
@@ -131,18 +131,18 @@ fn is_external(contract: &Contract, publisher: &Publisher) -> bool {
 }
 
 /// Where the way of a message that reaches no queue ends.
-fn dead_end(routes: &Routes<'_>, publisher: &Publisher, way: &Way<'_>) -> String {
-    let with_key = match (&publisher.routing_key, &publisher.pattern) {
-        (Some(key), _) | (None, Some(key)) if !key.is_empty() => format!(" with the key `{key}`"),
-        _ => String::new(),
+fn dead_end(routes: &Routes<'_>, exchange: &str, key: Key<'_>, way: &Way<'_>) -> String {
+    let with_key = match key {
+        Key::Exact(key) | Key::Pattern(key) if !key.is_empty() => format!(" with the key `{key}`"),
+        Key::Exact(_) | Key::Pattern(_) | Key::Any => String::new(),
     };
-    let last = way.hops.last().map_or(publisher.exchange.as_str(), |hop| match hop.by {
+    let last = way.hops.last().map_or(exchange, |hop| match hop.by {
         By::Binding(binding) => binding.destination.name(),
         By::Alternate(name) | By::Name(name) => name,
     });
     let bound = routes.bindings_of(last);
     let there =
-        if last == publisher.exchange { String::new() } else { format!("it goes as far as `{last}`; ") };
+        if last == exchange { String::new() } else { format!("it goes as far as `{last}`; ") };
     if bound.is_empty() {
         return format!("{there}nothing is bound to the exchange `{last}`");
     }
@@ -261,34 +261,44 @@ fn no_publisher(
 
 /// Consumers of one queue would each get some of its messages, and those of one command each some of the commands.
 fn shared_queues(contract: &Contract, problems: &mut Vec<Problem>) {
-    let mut owners = BTreeMap::new();
+    let mut owners: BTreeMap<&str, &Consumer> = BTreeMap::new();
     let mut takers: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for consumer in contract.consumers.values() {
+        if enough(problems) {
+            return;
+        }
         let at = join("/consumers", &consumer.name);
-        if let Some(owner) = owners.insert(&consumer.queue, &consumer.name) {
+        let taken = match &consumer.takes {
+            Takes::Command(name) => Some(("command", name)),
+            Takes::Rpc(name) => Some(("rpc", name)),
+            Takes::Event(_) | Takes::Message => None,
+        };
+        if let Some((key, name)) = taken
+            && let Some(other) = takers.insert((key, name), &consumer.name)
+        {
+            let (says, because) = if key == "rpc" {
+                ("answered", "a caller would get two answers, and take the first")
+            } else {
+                ("carried out", "it would be done twice: each of the two has a queue, and both get it")
+            };
             problems.push(
-                Problem::at(
-                    format!("{at}/queue"),
-                    format!("`{}` is also consumed by `{owner}`", consumer.queue),
-                )
-                .because("each message would go to one of the two, as chance has it")
-                .also(format!("{}/queue", join("/consumers", owner)), "it is consumed here already")
-                .hint("give each consumer a queue of its own; more `concurrency`, or more hosts, share the work of one"),
+                Problem::at(join(&at, key), format!("the {key} `{name}` is also {says} by `{other}`"))
+                    .because(because)
+                    .also(join(&join("/consumers", other), key), "it is here already")
+                    .hint("what many listen to is an event; a command or an rpc has one consumer"),
             );
             continue;
         }
-        let (key, name) = match &consumer.takes {
-            Takes::Command(name) => ("command", name),
-            Takes::Rpc(name) => ("rpc", name),
-            Takes::Event(_) | Takes::Message => continue,
-        };
-        if let Some(other) = takers.insert((key, name), &consumer.name) {
-            let says = format!("the {key} `{name}` is also carried out by `{other}`");
+        if let Some(owner) = owners.insert(&consumer.queue, consumer) {
+            let place = |consumer: &Consumer| {
+                let key = if matches!(consumer.takes, Takes::Rpc(_)) { "rpc" } else { "queue" };
+                join(&join("/consumers", &consumer.name), key)
+            };
             problems.push(
-                Problem::at(join(&at, key), says)
-                    .because("it would be done twice: each of the two has a queue, and both get it")
-                    .also(join(&join("/consumers", other), key), "it is carried out here already")
-                    .hint("what many listen to is an event; a command has one consumer"),
+                Problem::at(place(consumer), format!("`{}` is also consumed by `{}`", consumer.queue, owner.name))
+                    .because("each message would go to one of the two, as chance has it")
+                    .also(place(owner), "it is consumed here already")
+                    .hint("give each consumer a queue of its own; more `concurrency`, or more hosts, share the work of one"),
             );
         }
     }
