@@ -67,7 +67,8 @@ pub(super) fn read(
                 domains.aliases.insert(alias.clone(), index);
             }
             Err(says) => {
-                let problem = Problem::at(at, format!("the contract `{}` cannot be used: {says}", brief(written)));
+                let problem =
+                    Problem::at(at, format!("the contract `{}` cannot be used: {says}", brief(written)));
                 let unsound = !says.starts_with("there is no");
                 problems.push(if unsound {
                     problem.hint(format!("`warren check {}` says more", brief(&path)))

@@ -13,7 +13,8 @@ use super::{Surroundings, editor_schema, shape};
 fn all(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, bool)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let is_contract = path.extension().is_some_and(|extension| extension == "yaml" || extension == "json");
+        let is_contract =
+            path.extension().is_some_and(|extension| extension == "yaml" || extension == "json");
         if path.is_dir() && path.file_name().is_none_or(|name| name != "schemas") {
             all(&path, depth + 1, found);
         } else if is_contract {

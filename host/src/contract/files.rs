@@ -46,7 +46,12 @@ impl Files {
         problems: &mut Vec<Problem>,
     ) -> (Self, Option<Value>) {
         let mut reading = Reading {
-            files: Self { files: Vec::new(), origins: HashMap::new(), variables: BTreeSet::new(), meant: Vec::new() },
+            files: Self {
+                files: Vec::new(),
+                origins: HashMap::new(),
+                variables: BTreeSet::new(),
+                meant: Vec::new(),
+            },
             root: Value::Null,
             surroundings,
             problems,
@@ -303,9 +308,8 @@ impl Reading<'_> {
                         kind(&value),
                         kind(first)
                     );
-                    self.problems.push(
-                        Problem::at(at.clone(), says).on_key().in_file(file).also(at, "in this file"),
-                    );
+                    self.problems
+                        .push(Problem::at(at.clone(), says).on_key().in_file(file).also(at, "in this file"));
                 }
             }
         }

@@ -15,12 +15,70 @@ const ONE_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } e
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// What is put in: what YAML, variables, schemas and the language itself look at.
 const TOKENS: [&str; 64] = [
-    "{", "}", "[", "]", ":", ": ", ",", "\"", "'", "#", " #", "- ", "? ", "&a ", "*a", "<<: *a", "!!str ", "|\n", ">\n",
-    "---\n", "...\n", "%YAML 1.2\n", "\t", "\r\n", "\n", "\u{feff}", "\0", "\u{2028}", "é", "🦀", "${", "${X}", "${SET}",
-    "${SET:-", "$${", "null", "~", "true", "-1", "1e400", "99999999999999999999", "0.5", ".nan", "\\u0000", "\\ud800",
-    "$ref", "#/$defs/a", "#", "\"#\"", "*", "a/b", "domains", "include: [a]", "queues", "retry", "owned: false",
-    "toExchange: a", "headers: {}", "routingKey: \"#\"", "messageTtlMs: 1", "mode: none", "externalConsumers: true",
-    "deadLetter: { exchange: \"\", routingKey: a }", "{}",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ": ",
+    ",",
+    "\"",
+    "'",
+    "#",
+    " #",
+    "- ",
+    "? ",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "!!str ",
+    "|\n",
+    ">\n",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "\t",
+    "\r\n",
+    "\n",
+    "\u{feff}",
+    "\0",
+    "\u{2028}",
+    "é",
+    "🦀",
+    "${",
+    "${X}",
+    "${SET}",
+    "${SET:-",
+    "$${",
+    "null",
+    "~",
+    "true",
+    "-1",
+    "1e400",
+    "99999999999999999999",
+    "0.5",
+    ".nan",
+    "\\u0000",
+    "\\ud800",
+    "$ref",
+    "#/$defs/a",
+    "#",
+    "\"#\"",
+    "*",
+    "a/b",
+    "domains",
+    "include: [a]",
+    "queues",
+    "retry",
+    "owned: false",
+    "toExchange: a",
+    "headers: {}",
+    "routingKey: \"#\"",
+    "messageTtlMs: 1",
+    "mode: none",
+    "externalConsumers: true",
+    "deadLetter: { exchange: \"\", routingKey: a }",
+    "{}",
 ];
 
 struct Random(u64);
@@ -103,8 +161,11 @@ fn change(text: &mut String, seeds: &[(String, String)], random: &mut Random) {
             // A word in place of another, or a line that is indented differently.
             let words: Vec<&str> = text.split_inclusive([' ', '\n', ',', ':']).collect();
             let (a, b) = (random.below(words.len()), random.below(words.len()));
-            let changed: String =
-                words.iter().enumerate().map(|(index, word)| if index == a { words[b] } else { word }).collect();
+            let changed: String = words
+                .iter()
+                .enumerate()
+                .map(|(index, word)| if index == a { words[b] } else { word })
+                .collect();
             *text = changed;
         }
     }

@@ -15,6 +15,8 @@ mod files;
 #[cfg(test)]
 mod fuzz_tests;
 #[cfg(test)]
+mod hostile_crowd_tests;
+#[cfg(test)]
 mod hostile_tests;
 mod later;
 mod message;
@@ -27,6 +29,7 @@ mod render;
 pub mod routes;
 mod routing;
 mod shape;
+mod shape_faults;
 mod source;
 mod substitute;
 #[cfg(test)]

@@ -181,10 +181,9 @@ impl Bundle<'_> {
 
     fn read(&self, at: &str, path: &str, written: &str) -> Result<Value, Problem> {
         let written = brief(written);
-        let text = (self.surroundings.read_file)(path)
-            .map_err(|error| {
-                Problem::at(at, format!("the schema `{written}` cannot be read: {}", why_not_read(&error)))
-            })?;
+        let text = (self.surroundings.read_file)(path).map_err(|error| {
+            Problem::at(at, format!("the schema `{written}` cannot be read: {}", why_not_read(&error)))
+        })?;
         if text.len() > FILE_BYTES_MAX {
             return Err(Problem::at(at, format!("the schema `{written}` is larger than 1 MiB")));
         }

@@ -261,10 +261,8 @@ mod tests {
         let words = ["a", "b", "*", "#"];
         let mut patterns: Vec<String> = words.map(str::to_owned).to_vec();
         for _ in 0..3 {
-            let longer: Vec<String> = patterns
-                .iter()
-                .flat_map(|pattern| words.map(|word| format!("{pattern}.{word}")))
-                .collect();
+            let longer: Vec<String> =
+                patterns.iter().flat_map(|pattern| words.map(|word| format!("{pattern}.{word}"))).collect();
             patterns.extend(longer);
         }
         let mut together = Patterns::default();

@@ -313,7 +313,9 @@ fn at(path: &[String], says: impl Into<String>) -> Problem {
 }
 
 fn no_tags(path: &[String], range: Range<usize>) -> Problem {
-    at(path, NO_TAGS).spanning(range).hint("leave it out; a number or `true` that is meant as text goes in quotes")
+    at(path, NO_TAGS)
+        .spanning(range)
+        .hint("leave it out; a number or `true` that is meant as text goes in quotes")
 }
 
 fn no_merge(path: &[String], range: Range<usize>) -> Problem {

@@ -52,14 +52,34 @@ pub(super) fn explain(text: &str, at: usize, info: &str) -> Problem {
 /// Faults that need no look at the text around them.
 fn short(text: &str, at: usize, info: &str) -> Problem {
     let known: [(&str, &str, Option<&str>); 9] = [
-        ("escape", "an escape in this text is unknown", Some("in double quotes `\\` begins an escape: write `\\\\`, or use single quotes")),
+        (
+            "escape",
+            "an escape in this text is unknown",
+            Some("in double quotes `\\` begins an escape: write `\\\\`, or use single quotes"),
+        ),
         ("hexadecimal", "an escape in this text is unknown", Some("`\\u` is followed by four digits")),
-        ("block sequence entries", "a list cannot begin here", Some("begin it on a line of its own, or write `[a, b]`")),
+        (
+            "block sequence entries",
+            "a list cannot begin here",
+            Some("begin it on a line of its own, or write `[a, b]`"),
+        ),
         ("block scalar, did", "after `|` or `>` the text begins on the next line", None),
         ("recursion limit", "nested deeper than 64 levels", None),
-        ("unprintable", "a character that cannot be printed", Some("in double quotes, it can be written as an escape such as `\\u0000`")),
-        ("byte order mark", "a byte order mark within the text", Some("two files seem to have been joined: leave it out")),
-        ("directive", "YAML directives are not part of the contract language", Some("leave out the line with `%`")),
+        (
+            "unprintable",
+            "a character that cannot be printed",
+            Some("in double quotes, it can be written as an escape such as `\\u0000`"),
+        ),
+        (
+            "byte order mark",
+            "a byte order mark within the text",
+            Some("two files seem to have been joined: leave it out"),
+        ),
+        (
+            "directive",
+            "YAML directives are not part of the contract language",
+            Some("leave out the line with `%`"),
+        ),
         ("tag", super::yaml::NO_TAGS, None),
     ];
     let info = if info.contains("handle") { "tag" } else { info };
@@ -74,9 +94,9 @@ fn short(text: &str, at: usize, info: &str) -> Problem {
 fn in_brackets(text: &str, at: usize) -> Problem {
     let open = open_bracket(text, at);
     let before = text[..at].trim_end();
-    if before.ends_with('$') || (text[..at].ends_with("${")) {
-        let start = before.trim_end_matches('{').len() - 1;
-        return problem("`{` within `{ }` begins a mapping", start..start + 2)
+    let dollar = before.trim_end_matches('{').len().saturating_sub(1);
+    if text[dollar..].starts_with("${") {
+        return problem("`{` within `{ }` begins a mapping", dollar..dollar + 2)
             .hint("put a value with a variable in quotes: `\"${NAME}\"`");
     }
     let Some(open) = open else {
@@ -125,7 +145,10 @@ fn colon(text: &str, at: usize) -> Problem {
 fn alias(text: &str, at: usize) -> Problem {
     let word = text[at..].split([' ', ',', '\n', '}', ']']).next().unwrap_or_default();
     let range = at..at + word.len().max(one(text, at).len());
-    let quoted = |problem: Problem| problem.hint(format!("put a text that begins with it in quotes: `\"{}\"`", super::problem::brief(word)));
+    let quoted = |problem: Problem| {
+        problem
+            .hint(format!("put a text that begins with it in quotes: `\"{}\"`", super::problem::brief(word)))
+    };
     match word.strip_prefix('*') {
         Some(name) if !name.is_empty() && !name.starts_with(['.', '*', '#']) => {
             problem(format!("no anchor `&{}` comes before this alias", super::problem::brief(name)), range)

@@ -92,9 +92,15 @@ impl Checker<'_> {
             match value.as_i64().filter(|number| (min..=max).contains(number)) {
                 Some(number) => self.number(at, argument, key, number, typed),
                 None => self.refuse(
-                    Problem::at(at, format!("`{name}` is a whole number from {min}, and `{}` is none", brief(&value.to_string())))
-                        .because("the broker would refuse the queue")
-                        .hint(format!("`{key}` says the same")),
+                    Problem::at(
+                        at,
+                        format!(
+                            "`{name}` is a whole number from {min}, and `{}` is none",
+                            brief(&value.to_string())
+                        ),
+                    )
+                    .because("the broker would refuse the queue")
+                    .hint(format!("`{key}` says the same")),
                 ),
             }
             return;

@@ -71,7 +71,9 @@ impl Checker<'_> {
             if exchange.is_empty() {
                 self.refuse_way(
                     Problem::at(join(&at, "exchange"), "the default exchange cannot be bound")
-                        .because("it takes each message to the queue that its routing key names, and nowhere else")
+                        .because(
+                            "it takes each message to the queue that its routing key names, and nowhere else",
+                        )
                         .hint("leave the binding out: every queue is reached by its name"),
                 );
                 continue;
@@ -107,7 +109,10 @@ impl Checker<'_> {
                 let (exchange, _) = self.exchange(&at, exchange)?;
                 if exchange.is_empty() || *exchange == raw.exchange {
                     let (says, hint) = if exchange.is_empty() {
-                        ("the default exchange cannot be bound", "write `queue: ...` in place of `toExchange`")
+                        (
+                            "the default exchange cannot be bound",
+                            "write `queue: ...` in place of `toExchange`",
+                        )
                     } else {
                         ("an exchange bound to itself routes nothing", "leave the binding out")
                     };
@@ -126,10 +131,13 @@ impl Checker<'_> {
             }
             (Some(_), Some(_)) => {
                 self.refuse_way(
-                    Problem::at(join(at, "toExchange"), "a binding leads to a queue or to an exchange, and this to both")
-                        .on_key()
-                        .hint("write two bindings")
-                        .also(join(at, "queue"), "it leads to this as well"),
+                    Problem::at(
+                        join(at, "toExchange"),
+                        "a binding leads to a queue or to an exchange, and this to both",
+                    )
+                    .on_key()
+                    .hint("write two bindings")
+                    .also(join(at, "queue"), "it leads to this as well"),
                 );
                 None
             }

@@ -215,7 +215,9 @@ impl Checker<'_> {
                 .because(format!("the event `{name}` would never reach this consumer"))
                 .hint("leave `routingKey` out to listen to this event alone");
             self.refuse_way(match flow.owner {
-                Owner::Us => problem.also(join(&join("/events", name), "routingKey"), "what it is published with"),
+                Owner::Us => {
+                    problem.also(join(&join("/events", name), "routingKey"), "what it is published with")
+                }
                 Owner::Somebody | Owner::Domain(_) => problem,
             });
         }
@@ -267,17 +269,20 @@ fn takes_no_one_thing(at: &str, raw: &raw::Consumer) -> Problem {
     let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect();
     match given.as_slice() {
         [first, second, ..] => {
-            let problem = Problem::at(join(at, second), format!("a consumer takes one thing, and this names `{first}` and `{second}`"))
-                .on_key()
-                .also(join(at, first), "this is named as well");
+            let problem = Problem::at(
+                join(at, second),
+                format!("a consumer takes one thing, and this names `{first}` and `{second}`"),
+            )
+            .on_key()
+            .also(join(at, first), "this is named as well");
             match *second {
                 "message" => problem.hint("leave it out: the rpc says which message a request is"),
                 _ => problem.hint("write a consumer for each, with a queue of its own"),
             }
         }
-        _ => Problem::at(at, "this consumer does not say what it takes")
-            .on_key()
-            .hint("add `event: ...`, `command: ...` or `rpc: ...`; or `message: ...`, with its queue in `bindings`"),
+        _ => Problem::at(at, "this consumer does not say what it takes").on_key().hint(
+            "add `event: ...`, `command: ...` or `rpc: ...`; or `message: ...`, with its queue in `bindings`",
+        ),
     }
 }
 

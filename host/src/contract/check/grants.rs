@@ -81,7 +81,12 @@ impl Checker<'_> {
         }
     }
 
-    fn file_grant(&mut self, at: &str, raw: &raw::FileGrant, seen: &mut BTreeSet<String>) -> Option<FileGrant> {
+    fn file_grant(
+        &mut self,
+        at: &str,
+        raw: &raw::FileGrant,
+        seen: &mut BTreeSet<String>,
+    ) -> Option<FileGrant> {
         let path_at = join(at, "path");
         if raw.path.contains("://") {
             self.problems.extend(path_fault(&path_at, &raw.path));

@@ -101,7 +101,11 @@ impl<'a> Checker<'a> {
         headers: Option<Value>,
     ) -> Option<Message> {
         let file = |written: &Map<String, Value>| {
-            written.get("$ref").and_then(Value::as_str).filter(|file| !file.starts_with('#')).map(str::to_owned)
+            written
+                .get("$ref")
+                .and_then(Value::as_str)
+                .filter(|file| !file.starts_with('#'))
+                .map(str::to_owned)
         };
         let mut validator = |key: &str, written: &Map<String, Value>, schema: &Value| {
             jsonschema::draft202012::options()
@@ -175,11 +179,12 @@ fn not_a_schema(at: &str, file: Option<&str>, error: &jsonschema::ValidationErro
         "type" if error.instance().is_string() => {
             problem(format!("`{}` is not a type of JSON Schema", brief(written))).suggest(written, TYPES)
         }
-        "pattern" if ["(?=", "(?!", "(?<"].iter().any(|look| written.contains(look)) => {
-            problem(format!("the pattern `{}` looks around", brief(written)))
-                .because("messages come from anywhere, and such patterns can be made to take the host's time")
-                .hint("say it with `not`, `anyOf` or `allOf` and patterns without look-around and back-references")
-        }
+        "pattern" if ["(?=", "(?!", "(?<"].iter().any(|look| written.contains(look)) => problem(format!(
+            "the pattern `{}` looks around",
+            brief(written)
+        ))
+        .because("messages come from anywhere, and such patterns can be made to take the host's time")
+        .hint("say it with `not`, `anyOf` or `allOf` and patterns without look-around and back-references"),
         "pattern" => problem(format!("`{}` is not a regular expression, or too large a one", brief(written)))
             .because("patterns are matched in linear time, without look-around and back-references"),
         _ if place.is_empty() => problem(format!("not a JSON Schema: {}", brief(&error.to_string()))),

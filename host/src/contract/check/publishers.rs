@@ -160,7 +160,8 @@ impl Checker<'_> {
             _ => true,
         };
         if let (false, Some(key), Some(pattern)) = (fits, key, &flow.routing_key) {
-            let (section, name) = if command.contains('/') { ("/domains", "") } else { ("/commands", command) };
+            let (section, name) =
+                if command.contains('/') { ("/domains", "") } else { ("/commands", command) };
             let problem = Problem::at(
                 join(at, "routingKey"),
                 format!("`{key}` does not match the command's `{pattern}`"),
@@ -253,7 +254,9 @@ impl Checker<'_> {
                 None => self.refuse_way(
                     Problem::at(at, "the key `routingKey` is missing")
                         .on_key()
-                        .because("the default exchange takes a message to the queue that its routing key names")
+                        .because(
+                            "the default exchange takes a message to the queue that its routing key names",
+                        )
                         .hint("add `routingKey: ...` with the name of a queue"),
                 ),
             },

@@ -122,7 +122,10 @@ impl<'c> Letters<'c, '_> {
                     "the host publishes dead letters itself, with the reason, and may not publish to that",
                 )
                 .hint("leave `internal` out")
-                .also(join(&join("/exchanges", &exchange.name), "internal"), "only exchanges may publish to it"),
+                .also(
+                    join(&join("/exchanges", &exchange.name), "internal"),
+                    "only exchanges may publish to it",
+                ),
             );
             return;
         }
@@ -210,8 +213,9 @@ impl<'c> Letters<'c, '_> {
         match (meant, somebodys) {
             (Some(meant), false) => problem.hint(format!("did you mean `{meant}`?")),
             (_, true) => problem.hint("if somebody else binds a queue to it, say `externalConsumers: true`"),
-            (None, false) if part == "exchange" && !of_dead_letter && !bound.is_empty() => problem
-                .hint("dead letters keep their own key: give `deadLetter` a `routingKey`, or bind a queue with `#`"),
+            (None, false) if part == "exchange" && !of_dead_letter && !bound.is_empty() => problem.hint(
+                "dead letters keep their own key: give `deadLetter` a `routingKey`, or bind a queue with `#`",
+            ),
             (None, false) => problem.hint(format!("bind a queue to `{exchange}`{with_key}")),
         }
     }

@@ -48,10 +48,13 @@ pub(super) fn check(
         ways.insert(&publisher.name, way);
         if hops > HOPS_MAX {
             problems.push(
-                Problem::at("/exchanges", format!("messages have more than {HOPS_MAX} ways through this contract"))
-                    .on_key()
-                    .because("each publisher is followed through each binding that takes its messages")
-                    .hint("split the contract into domains"),
+                Problem::at(
+                    "/exchanges",
+                    format!("messages have more than {HOPS_MAX} ways through this contract"),
+                )
+                .on_key()
+                .because("each publisher is followed through each binding that takes its messages")
+                .hint("split the contract into domains"),
             );
             return;
         }
@@ -104,7 +107,10 @@ fn unroutable_publishers(
                     .on_key()
                     .because("the broker closes the channel of whoever publishes to an internal exchange")
                     .hint("leave `internal` out, or publish to an exchange that is bound to it")
-                    .also(join(&join("/exchanges", &exchange.name), "internal"), "only exchanges may publish to it"),
+                    .also(
+                        join(&join("/exchanges", &exchange.name), "internal"),
+                        "only exchanges may publish to it",
+                    ),
             );
             continue;
         }
@@ -141,8 +147,7 @@ fn dead_end(routes: &Routes<'_>, exchange: &str, key: Key<'_>, way: &Way<'_>) ->
         By::Alternate(name) | By::Name(name) => name,
     });
     let bound = routes.bindings_of(last);
-    let there =
-        if last == exchange { String::new() } else { format!("it goes as far as `{last}`; ") };
+    let there = if last == exchange { String::new() } else { format!("it goes as far as `{last}`; ") };
     if bound.is_empty() {
         return format!("{there}nothing is bound to the exchange `{last}`");
     }
