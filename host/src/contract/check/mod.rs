@@ -15,6 +15,7 @@ mod messages;
 mod publishers;
 mod queues;
 mod retry;
+mod rpcs;
 mod scope;
 mod warnings;
 

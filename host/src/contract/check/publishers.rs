@@ -1,15 +1,14 @@
-//! Everything that can be published: events, commands, publishers of their own; and rpcs.
+//! Everything that can be published: events, commands, publishers of their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Map;
 
 use super::super::problem::Problem;
 use super::super::routing::{key_fault, pattern_fault, topic_matches};
 use super::super::source::join;
-use super::super::{Binding, Destination, ExchangeType, Message, Owner, Publisher, PublisherKind, Rpc, raw};
+use super::super::{Binding, Destination, ExchangeType, Message, Owner, Publisher, PublisherKind, raw};
 use super::bindings::Bindings;
 use super::scope::{Flow, FlowKind};
 use super::{Checker, Messages};
@@ -296,48 +295,6 @@ impl Checker<'_> {
                 publishers.insert(full, Arc::new(publisher));
             }
         }
-    }
-
-    pub(super) fn rpcs(&mut self, messages: &Messages) -> BTreeMap<String, Rpc> {
-        let mut rpcs = BTreeMap::new();
-        let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-        for (name, raw) in &self.raw.rpcs {
-            if self.is_full() {
-                break;
-            }
-            let at = join("/rpcs", name);
-            self.known(&join(&at, "queue"), "queue", &raw.queue, &self.raw.queues);
-            if let Some(other) = owners.insert(&raw.queue, name) {
-                self.refuse(
-                    Problem::at(
-                        join(&at, "queue"),
-                        format!("`{}` also takes the requests of `{other}`", raw.queue),
-                    )
-                    .because("a request is told from another by its queue")
-                    .hint("give each rpc a queue of its own")
-                    .also(join(&join("/rpcs", other), "queue"), "it is here already"),
-                );
-            }
-            let request = self.message(&join(&at, "request"), &raw.request, messages);
-            let response = self.message(&join(&at, "response"), &raw.response, messages);
-            let mut errors = BTreeMap::new();
-            for (code, message) in &raw.errors {
-                let message = self.message(&join(&join(&at, "errors"), code), message, messages);
-                errors.extend(message.map(|message| (code.clone(), message)));
-            }
-            let (Some(request), Some(response)) = (request, response) else { continue };
-            let rpc = Rpc {
-                name: name.clone(),
-                queue: raw.queue.clone(),
-                request,
-                response,
-                errors,
-                timeout: Duration::from_millis(raw.timeout_ms),
-                summary: raw.summary.clone(),
-            };
-            rpcs.insert(name.clone(), rpc);
-        }
-        rpcs
     }
 }
 
