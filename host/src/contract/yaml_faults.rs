@@ -94,9 +94,11 @@ fn short(text: &str, at: usize, info: &str) -> Problem {
 fn in_brackets(text: &str, at: usize) -> Problem {
     let open = open_bracket(text, at);
     let before = text[..at].trim_end();
-    let dollar = before.trim_end_matches('{').len().saturating_sub(1);
-    if text[dollar..].starts_with("${") {
-        return problem("`{` within `{ }` begins a mapping", dollar..dollar + 2)
+    let variable = before.trim_end_matches('{');
+    if let Some(value) = variable.strip_suffix('$')
+        && text[value.len()..].starts_with("${")
+    {
+        return problem("`{` within `{ }` begins a mapping", value.len()..value.len() + 2)
             .hint("put a value with a variable in quotes: `\"${NAME}\"`");
     }
     let Some(open) = open else {
