@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Surroundings;
-use super::files::{Files, path_fault, resolve};
-use super::problem::{Problem, Severity};
+use super::files::{Files, path_fault, resolve, why_not_read};
+use super::problem::{Problem, Severity, brief, enough};
 use super::source::join;
 use super::{raw, shape};
 
@@ -47,6 +47,9 @@ pub(super) fn read(
 ) -> Domains {
     let mut domains = Domains { first_text: files.source(0).text.clone(), ..Domains::default() };
     for (alias, written) in &first.domains {
+        if enough(problems) {
+            break;
+        }
         let at = join("/domains", alias);
         if let Some(problem) = alias_fault(&at, alias).or_else(|| path_fault(&at, written)) {
             problems.push(problem);
@@ -54,15 +57,24 @@ pub(super) fn read(
         }
         let path = files.path_from(&at, written);
         match domains.load(alias, &path, surroundings) {
-            Ok(None) => problems.push(Problem::at(at, "this is the contract itself")),
+            Ok(None) => problems.push(
+                Problem::at(at, "this is the contract itself")
+                    .hint("what is in it is referred to without `domain/`: leave this out"),
+            ),
             Ok(Some(index)) => {
                 domains.contracts[index].name = alias.clone();
                 domains.aliases.insert(alias.clone(), index);
             }
-            Err(says) => problems.push(
-                Problem::at(at, format!("the contract `{written}` cannot be used: {says}"))
-                    .hint(format!("`warren check {path}` says more, if it can be read")),
-            ),
+            Err(says) => {
+                let problem =
+                    Problem::at(at, format!("the contract `{}` cannot be used: {says}", brief(written)));
+                let unsound = !says.starts_with("there is no");
+                problems.push(if unsound {
+                    problem.hint(format!("`warren check {}` says more", brief(&path)))
+                } else {
+                    problem
+                });
+            }
         }
     }
     domains.connect(surroundings);
@@ -93,7 +105,7 @@ impl Domains {
         if self.contracts.len() >= CONTRACTS_MAX {
             return Err(format!("more than {CONTRACTS_MAX} contracts are connected"));
         }
-        let text = (surroundings.read_file)(path).map_err(|error| error.to_string())?;
+        let text = (surroundings.read_file)(path).map_err(|error| why_not_read(&error))?;
         if text == self.first_text {
             return Ok(None);
         }
@@ -103,8 +115,8 @@ impl Domains {
         let read_file = |file: &str| (surroundings.read_file)(&resolve(path, file));
         let near = Surroundings { read_file: &read_file, variable: surroundings.variable };
         let mut problems = Vec::new();
-        let (files, root) = Files::read(path, &text, near, &mut problems);
-        let raw = root.and_then(|root| shape::read(root, files.replaced(), &mut problems));
+        let (mut files, root) = Files::read(path, &text, near, &mut problems);
+        let raw = root.and_then(|root| shape::read(root, &mut files, &mut problems));
         match (raw, problems.iter().find(|problem| problem.severity == Severity::Error)) {
             (Some(raw), None) => {
                 let (name, path) = (name.to_owned(), path.to_owned());

@@ -28,8 +28,8 @@ pub fn editor_schema(fragment: bool) -> Value {
                 "description".to_owned(),
                 json!("Sections of a contract, for one that names this file in `include`."),
             );
-            if let Some(Value::Object(properties)) = root.get_mut("properties") {
-                properties.retain(|key, _| !FIRST_ONLY.contains(&key.as_str()));
+            if let Some(Value::Object(sections)) = root.get_mut("properties") {
+                sections.retain(|section, _| !FIRST_ONLY.contains(&section.as_str()));
             }
         }
     }

@@ -3,13 +3,14 @@
 //! Remembers which file each entry came from, so that a problem found later is shown where it was written, and paths
 //! are taken relative to the file they stand in. Variables are put in while a file is read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::Surroundings;
-use super::problem::{Problem, brief};
-use super::source::{Source, join, unescape};
+use super::problem::{Problem, brief, enough};
+use super::source::{Part, Source, join, unescape};
 use super::substitute;
 
 /// How many files one contract may be spread over.
@@ -25,8 +26,8 @@ pub(super) struct Files {
     origins: HashMap<String, (usize, String)>,
     /// Names of the variables that were put in.
     variables: BTreeSet<String>,
-    /// Pointers of the values that they were put into.
-    replaced: BTreeSet<String>,
+    /// Pointers of values that stand under a misspelt key: as it was meant, and as it is written.
+    meant: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl Files {
                 files: Vec::new(),
                 origins: HashMap::new(),
                 variables: BTreeSet::new(),
-                replaced: BTreeSet::new(),
+                meant: Vec::new(),
             },
             root: Value::Null,
             surroundings,
@@ -72,6 +73,15 @@ impl Files {
 
     /// The file that the value at `pointer` of the whole contract stands in, and its pointer there.
     pub(super) fn locate(&self, pointer: &str) -> (usize, String) {
+        let mut pointer = Cow::Borrowed(pointer);
+        for (meant, written) in self.meant.iter().rev() {
+            if let Some(rest) = pointer.strip_prefix(meant.as_str())
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                pointer = Cow::Owned(format!("{written}{rest}"));
+            }
+        }
+        let pointer = pointer.as_ref();
         let step = |from: usize| {
             pointer.get(from + 1..).and_then(|rest| rest.find('/')).map_or(pointer.len(), |at| from + 1 + at)
         };
@@ -84,14 +94,29 @@ impl Files {
         (0, pointer.to_owned())
     }
 
+    /// Remembers that what is `written` there is read as if it were at the pointer that was `meant`.
+    pub(super) fn reads_as(&mut self, meant: &str, written: &str) {
+        self.meant.push((meant.to_owned(), written.to_owned()));
+    }
+
+    /// Whether the value at `pointer` was written with a variable.
+    pub(super) fn has_variable(&self, pointer: &str) -> bool {
+        let (file, pointer) = self.locate(pointer);
+        let source = &self.files[file].source;
+        source.text[source.range(&pointer, Part::Value)].contains("${")
+    }
+
+    /// Whether a comment follows where the value at `pointer` would be.
+    pub(super) fn comment_follows(&self, pointer: &str) -> bool {
+        let (file, pointer) = self.locate(pointer);
+        let source = &self.files[file].source;
+        let rest = source.text.get(source.range(&pointer, Part::Value).end..).unwrap_or_default();
+        rest.lines().next().unwrap_or_default().trim_start_matches([':', ' ', '\t']).starts_with('#')
+    }
+
     /// `path`, written at `pointer`, relative to the contract's folder.
     pub(super) fn path_from(&self, pointer: &str, path: &str) -> String {
         resolve(&self.files[self.locate(pointer).0].path, path)
-    }
-
-    /// Pointers of the values that variables were put into.
-    pub(super) fn replaced(&self) -> &BTreeSet<String> {
-        &self.replaced
     }
 
     /// Names of the environment variables that the contract uses.
@@ -117,6 +142,15 @@ pub(super) fn resolve(file: &str, path: &str) -> String {
         }
     }
     steps.join("/")
+}
+
+/// Why a file cannot be read, without the number that the system has for it.
+pub(super) fn why_not_read(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Why `path` cannot be a file beside the contract, if so.
@@ -156,7 +190,6 @@ impl Reading<'_> {
             let mut root = std::mem::take(&mut source.root);
             let found = substitute::variables(&mut root, self.surroundings.variable);
             self.files.variables.extend(found.names);
-            self.files.replaced.extend(found.replaced);
             self.problems.extend(found.problems.into_iter().map(|problem| problem.in_file(index)));
             source.root = root;
         }
@@ -179,6 +212,9 @@ impl Reading<'_> {
             return;
         };
         for (index, include) in includes.iter().enumerate() {
+            if enough(self.problems) {
+                break;
+            }
             let Some(written) = include.as_str() else { continue }; // the shape says so
             let at = format!("/include/{index}");
             if let Some(problem) = path_fault(&at, written) {
@@ -199,9 +235,10 @@ impl Reading<'_> {
                     let name = self.shown(&path);
                     self.add(path, &name, &text);
                 }
-                Err(error) => self.problems.push(
-                    Problem::at(at, format!("`{}` cannot be read: {error}", brief(written))).in_file(file),
-                ),
+                Err(error) => {
+                    let says = format!("`{}` cannot be read: {}", brief(written), why_not_read(&error));
+                    self.problems.push(Problem::at(at, says).in_file(file));
+                }
             }
         }
     }
@@ -219,9 +256,8 @@ impl Reading<'_> {
         let Value::Object(root) = &mut self.root else { return };
         for (section, value) in sections {
             let at = join("", &section);
-            // Each file says which files it includes, and which schema an editor holds it against.
             if section == "include" || section == "$schema" {
-                continue;
+                continue; // each file has its own
             }
             if FIRST_ONLY.contains(&section.as_str()) {
                 self.problems.push(
@@ -247,7 +283,7 @@ impl Reading<'_> {
                             }
                             Some(other) if *other == entry => {}
                             Some(_) => {
-                                let problem = two_owners(&self.files, &at, &name);
+                                let problem = two_owners(&at, &name);
                                 self.problems.push(problem.in_file(file));
                             }
                         }
@@ -260,23 +296,29 @@ impl Reading<'_> {
                         whole.push(item);
                     }
                 }
-                (Some(_), _) => self.problems.push(
-                    Problem::at(
-                        at,
-                        format!("`{section}` is not the same kind of thing as in the first file"),
-                    )
-                    .on_key()
-                    .in_file(file),
-                ),
+                (Some(first), value) => {
+                    let kind = |value: &Value| match value {
+                        Value::Object(_) => "a mapping",
+                        Value::Array(_) => "a list",
+                        _ => "a single value",
+                    };
+                    let says = format!(
+                        "`{}` is {} here, and {} in another file",
+                        brief(&section),
+                        kind(&value),
+                        kind(first)
+                    );
+                    self.problems
+                        .push(Problem::at(at.clone(), says).on_key().in_file(file).also(at, "in this file"));
+                }
             }
         }
     }
 }
 
-fn two_owners(files: &Files, at: &str, name: &str) -> Problem {
-    let (other, _) = files.locate(at);
+fn two_owners(at: &str, name: &str) -> Problem {
     Problem::at(at, format!("`{}` is there twice, and the two differ", brief(&unescape(name))))
         .on_key()
-        .because(format!("it is also defined in {}", files.source(other).name))
         .hint("define it in one file; the others see it")
+        .also(at, "it is here already")
 }

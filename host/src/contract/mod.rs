@@ -9,8 +9,16 @@ mod check;
 pub mod compat;
 mod domains;
 mod editor;
+#[cfg(test)]
+mod editor_tests;
 mod files;
+#[cfg(test)]
+mod fuzz_tests;
 mod headers;
+#[cfg(test)]
+mod hostile_crowd_tests;
+#[cfg(test)]
+mod hostile_tests;
 mod later;
 mod message;
 mod model;
@@ -24,11 +32,15 @@ mod routing;
 #[cfg(test)]
 mod scale_tests;
 mod shape;
+mod shape_faults;
 mod source;
 mod substitute;
 #[cfg(test)]
 pub(crate) mod tests;
+mod yaml;
+mod yaml_faults;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,7 +51,8 @@ pub use model::*;
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use raw::{Access, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
 pub use routing::{key_fault, pattern_fault, topic_matches};
-pub(crate) use source::{TEXT_BYTES_MAX, plain_value};
+pub(crate) use source::TEXT_BYTES_MAX;
+pub(crate) use yaml::plain_value;
 
 use files::Files;
 
@@ -47,6 +60,10 @@ use files::Files;
 /// trouble and dead-lettered. Declared on quorum queues, because RabbitMQ 4 says 20 if nothing is said, and 20 lost
 /// connections should not dead-letter what only happened to be prefetched.
 pub(crate) const DELIVERIES_MAX: u32 = 100;
+/// How much text the files that a contract includes and the contracts of other domains may have in all, in bytes.
+const CONTRACT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How much text schema files may have in all, in bytes; one that several messages refer to counts for each.
+const SCHEMA_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A contract that cannot lose a message by its own shape.
 #[derive(Debug)]
@@ -93,23 +110,39 @@ pub(crate) fn document_values(name: &str, text: &str) -> Result<serde_json::Valu
     source::Source::parse(name, text).map(|source| source.root).map_err(|failed| {
         let (source, problem) = *failed;
         let range = problem.span().unwrap_or_else(|| source.range(&problem.pointer, source::Part::Value));
-        let (line, column) = render::position(&source.text, range.start);
+        let (line, column) = source.position(range.start);
         let says = problem.says.replace("the contract", "the document").replace("a contract file", "it");
         format!("{name}:{line}:{column}: {}", says.replace("the contract language", "it"))
     })
+}
+
+/// A text that was read, if what was read before leaves room for it.
+fn within(left: &Cell<usize>, text: String) -> std::io::Result<String> {
+    match left.get().checked_sub(text.len()) {
+        Some(rest) => {
+            left.set(rest);
+            Ok(text)
+        }
+        None => Err(std::io::Error::other("this and the files before are too large in all")),
+    }
 }
 
 impl Contract {
     /// Reads and checks the contract `text`. `name` is the path shown in problems.
     pub fn parse(name: &str, text: &str, surroundings: Surroundings<'_>) -> Result<Self, Box<Problems>> {
         let mut problems = Vec::new();
-        let (files, root) = Files::read(name, text, surroundings, &mut problems);
+        let (contracts, schemas) = (Cell::new(CONTRACT_BYTES_MAX), Cell::new(SCHEMA_BYTES_MAX));
+        let read_contract = |path: &str| within(&contracts, (surroundings.read_file)(path)?);
+        let read_schema = |path: &str| within(&schemas, (surroundings.read_file)(path)?);
+        let near = Surroundings { read_file: &read_contract, ..surroundings };
+        let (mut files, root) = Files::read(name, text, near, &mut problems);
+        let raw = root.and_then(|root| shape::read(root, &mut files, &mut problems));
         let files = Arc::new(files);
         let refuse = |problems| Err(Box::new(Problems::new(Arc::clone(&files), problems)));
-        let Some(root) = root else { return refuse(problems) };
-        let Some(raw) = shape::read(root, files.replaced(), &mut problems) else { return refuse(problems) };
-        let domains = domains::read(&raw, &files, surroundings, &mut problems);
-        let mut contract = check::check(raw, domains, Arc::clone(&files), surroundings, &mut problems);
+        let Some(raw) = raw else { return refuse(problems) };
+        let domains = domains::read(&raw, &files, near, &mut problems);
+        let near = Surroundings { read_file: &read_schema, ..surroundings };
+        let mut contract = check::check(raw, domains, Arc::clone(&files), near, &mut problems);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Error);
         if errors.is_empty() {

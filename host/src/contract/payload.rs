@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Surroundings;
-use super::files::{path_fault, resolve};
+use super::files::{path_fault, resolve, why_not_read};
 use super::problem::{Problem, brief};
 use super::source::{Source, join};
 
@@ -27,7 +27,7 @@ pub(super) fn bundle(
     from: &str,
     surroundings: Surroundings<'_>,
 ) -> Result<Value, Problem> {
-    let mut bundle = Bundle { at, surroundings, names: BTreeMap::new(), defs: Map::new() };
+    let mut bundle = Bundle { surroundings, names: BTreeMap::new(), defs: Map::new() };
     // The whole schema is one file: take it as it is, so that its own `#/...` stay right.
     let file = written.get("$ref").and_then(Value::as_str).filter(|file| !file.starts_with('#'));
     let mut root = match file {
@@ -36,12 +36,12 @@ pub(super) fn bundle(
             let path = bundle.path(&at, from, reference)?;
             bundle.names.insert(path.clone(), String::new());
             let mut schema = bundle.read(&at, &path, reference)?;
-            bundle.rewrite(&mut schema, &path, "")?;
+            bundle.rewrite(&mut schema, Place { file: &path, base: "", at: &at, inline: false })?;
             schema
         }
         _ => {
             let mut schema = Value::Object(written.clone());
-            bundle.rewrite(&mut schema, from, "")?;
+            bundle.rewrite(&mut schema, Place { file: from, base: "", at, inline: true })?;
             schema
         }
     };
@@ -63,8 +63,19 @@ fn only_ref(written: &Map<String, Value>) -> bool {
     written.keys().all(|key| matches!(key.as_str(), "$ref" | "title" | "description" | "$comment"))
 }
 
+/// Where a part of a schema stands.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    file: &'p str,
+    /// Where it is placed in the bundle.
+    base: &'p str,
+    /// The pointer in the contract of it, or of the reference that led to its file.
+    at: &'p str,
+    /// Whether it stands in the contract itself.
+    inline: bool,
+}
+
 struct Bundle<'a> {
-    at: &'a str,
     surroundings: Surroundings<'a>,
     /// Path of a file -> its name in `$defs`; empty for the root itself.
     names: BTreeMap<String, String>,
@@ -72,20 +83,28 @@ struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
-    /// Leads every reference of `value`, which stands in `file` and is placed at `base` of the bundle, to its place there.
-    fn rewrite(&mut self, value: &mut Value, file: &str, base: &str) -> Result<(), Problem> {
+    /// Leads every reference of `value`, which stands at `place`, to its place in the bundle.
+    fn rewrite(&mut self, value: &mut Value, place: Place<'_>) -> Result<(), Problem> {
         match value {
-            Value::Array(items) => items.iter_mut().try_for_each(|item| self.rewrite(item, file, base)),
+            Value::Array(items) => items.iter_mut().enumerate().try_for_each(|(index, item)| {
+                let at = place.within(&index.to_string());
+                self.rewrite(item, Place { at: &at, ..place })
+            }),
             Value::Object(object) => {
                 for (key, item) in object.iter_mut() {
+                    let at = place.within(key);
+                    let place = Place { at: &at, ..place };
                     match (key.as_str(), &mut *item) {
                         ("$ref" | "$dynamicRef", Value::String(reference)) => {
-                            *reference = self.reference(reference, file, base)?;
+                            *reference = self.reference(reference, place)?;
                         }
                         (key, Value::Object(named)) if is_named(key) => {
-                            named.values_mut().try_for_each(|item| self.rewrite(item, file, base))?;
+                            named.iter_mut().try_for_each(|(name, item)| {
+                                let at = place.within(name);
+                                self.rewrite(item, Place { at: &at, ..place })
+                            })?;
                         }
-                        (key, item) if !DATA.contains(&key) => self.rewrite(item, file, base)?,
+                        (key, item) if !DATA.contains(&key) => self.rewrite(item, place)?,
                         _ => {}
                     }
                 }
@@ -95,8 +114,13 @@ impl Bundle<'_> {
         }
     }
 
-    /// Where `reference`, written in `file`, leads within the bundle.
-    fn reference(&mut self, reference: &str, file: &str, base: &str) -> Result<String, Problem> {
+    /// Where `reference`, written at `place`, leads within the bundle.
+    fn reference(&mut self, reference: &str, place: Place<'_>) -> Result<String, Problem> {
+        let Place { file, base, at, inline } = place;
+        let from = |problem: Problem| match inline {
+            true => problem,
+            false => problem.because(format!("`{}` refers to it", brief(file))),
+        };
         let (target, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         if target.is_empty() {
             return Ok(match fragment {
@@ -105,15 +129,16 @@ impl Bundle<'_> {
                 anchor => format!("#{anchor}"),
             });
         }
-        let path = self.path(self.at, file, target)?;
+        let path = self.path(at, file, target).map_err(from)?;
         if !self.names.contains_key(&path) {
             if self.names.len() >= FILES_MAX {
-                return Err(Problem::at(self.at, format!("a schema may be spread over {FILES_MAX} files")));
+                return Err(Problem::at(at, format!("a schema may be spread over {FILES_MAX} files")));
             }
             let name = self.name(&path);
             self.names.insert(path.clone(), name.clone());
-            let mut schema = self.read(self.at, &path, target)?;
-            self.rewrite(&mut schema, &path, &format!("/$defs/{name}"))?;
+            let mut schema = self.read(at, &path, target).map_err(from)?;
+            let base = format!("/$defs/{name}");
+            self.rewrite(&mut schema, Place { file: &path, base: &base, at, inline: false })?;
             // An address of its own would be the root that its references lead from.
             if let Value::Object(schema) = &mut schema {
                 schema.remove("$id");
@@ -127,11 +152,10 @@ impl Bundle<'_> {
         match fragment {
             "" => Ok(format!("#{base}")),
             pointer if pointer.starts_with('/') => Ok(format!("#{base}{pointer}")),
-            anchor => Err(Problem::at(
-                self.at,
-                format!("`{target}#{anchor}`: a reference to another file ends in a JSON pointer"),
-            )
-            .hint(format!("write `{target}#/$defs/...`"))),
+            _ => Err(from(
+                Problem::at(at, format!("`{}` does not end in a JSON pointer", brief(reference)))
+                    .hint(format!("write `{target}#/$defs/...`")),
+            )),
         }
     }
 
@@ -161,8 +185,9 @@ impl Bundle<'_> {
 
     fn read(&self, at: &str, path: &str, written: &str) -> Result<Value, Problem> {
         let written = brief(written);
-        let text = (self.surroundings.read_file)(path)
-            .map_err(|error| Problem::at(at, format!("the schema `{written}` cannot be read: {error}")))?;
+        let text = (self.surroundings.read_file)(path).map_err(|error| {
+            Problem::at(at, format!("the schema `{written}` cannot be read: {}", why_not_read(&error)))
+        })?;
         if text.len() > FILE_BYTES_MAX {
             return Err(Problem::at(at, format!("the schema `{written}` is larger than 1 MiB")));
         }
@@ -174,6 +199,13 @@ impl Bundle<'_> {
         }
         serde_json::from_str(&text)
             .map_err(|error| Problem::at(at, format!("the schema `{written}` is not JSON: {error}")))
+    }
+}
+
+impl Place<'_> {
+    /// The pointer of what is at `step` here: within a file it stays that of the reference to it.
+    fn within(&self, step: &str) -> String {
+        if self.inline { join(self.at, step) } else { self.at.to_owned() }
     }
 }
 

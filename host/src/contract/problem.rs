@@ -26,6 +26,16 @@ pub struct Problem {
     span: Option<Range<usize>>,
     /// Which file the pointer is in, where it is not one of the whole contract.
     file: Option<usize>,
+    also: Option<Also>,
+}
+
+/// Another place that a problem is about, and what is there.
+#[derive(Debug, Clone)]
+struct Also {
+    pointer: String,
+    /// In the file of the problem, in place of the pointer.
+    span: Option<Range<usize>>,
+    says: &'static str,
 }
 
 /// How bad a problem is.
@@ -50,6 +60,7 @@ impl Problem {
             part: Part::Value,
             span: None,
             file: None,
+            also: None,
         }
     }
 
@@ -81,6 +92,18 @@ impl Problem {
         self
     }
 
+    /// Shows another place as well, and says what is there.
+    pub fn also(mut self, pointer: impl Into<String>, says: &'static str) -> Self {
+        self.also = Some(Also { pointer: pointer.into(), span: None, says });
+        self
+    }
+
+    /// Shows another byte range of the same text as well, and says what is there.
+    pub(super) fn also_spanning(mut self, range: Range<usize>, says: &'static str) -> Self {
+        self.also = Some(Also { pointer: String::new(), span: Some(range), says });
+        self
+    }
+
     /// Points at a byte range of the text instead of the value at the pointer.
     pub(super) fn spanning(mut self, range: Range<usize>) -> Self {
         self.span = Some(range);
@@ -100,7 +123,7 @@ impl Problem {
 
     /// The same, as a hint "did you mean": the candidate nearest to `wrong`, or else the list of all.
     pub(super) fn suggest<'a>(self, wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        let candidates: Vec<&str> = candidates.into_iter().collect();
+        let candidates: Vec<&str> = candidates.into_iter().take(COMPARED_MAX).collect();
         match nearest(wrong, &candidates) {
             Some(name) => self.hint(format!("did you mean `{name}`?")),
             None if candidates.is_empty() => self,
@@ -125,7 +148,10 @@ pub(super) fn brief(text: &str) -> String {
     format!("{}…", &text[..text.floor_char_boundary(SHOWN_MAX)])
 }
 
-/// The candidate that is most like `wrong`, if one is like it.
+/// How many names one is compared with.
+const COMPARED_MAX: usize = 2000;
+
+/// The candidate that `wrong` may have been meant to be, if one is near enough.
 pub fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
     const COMPARED_BYTES_MAX: usize = 200; // comparing is quadratic
     let wrong = wrong[..wrong.floor_char_boundary(COMPARED_BYTES_MAX)].to_lowercase();
@@ -135,6 +161,14 @@ pub fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// How many problems are told of one contract. Where there are more, those who look for them stop looking.
+const TOLD_MAX: usize = 1000;
+
+/// Whether there are as many problems as can be told.
+pub(super) fn enough(problems: &[Problem]) -> bool {
+    problems.len() >= TOLD_MAX
 }
 
 /// Everything wrong with one contract, with the text to show it in.
@@ -148,6 +182,8 @@ pub(super) struct Located<'a> {
     pub(super) problem: &'a Problem,
     pub(super) source: &'a Source,
     pub(super) range: Range<usize>,
+    /// Another place that it is about, and what is there.
+    pub(super) also: Option<(&'a Source, Range<usize>, &'static str)>,
 }
 
 impl Problems {
@@ -157,6 +193,7 @@ impl Problems {
             (problem.severity, file, range.start)
         });
         problems.dedup_by(|a, b| a.pointer == b.pointer && a.says == b.says && a.file == b.file);
+        problems.truncate(TOLD_MAX);
         Self { files, problems }
     }
 
@@ -181,10 +218,24 @@ impl Problems {
         Self::new(self.files, problems)
     }
 
+    /// Whether there may be more than were looked for.
+    pub(super) fn may_be_more(&self) -> bool {
+        self.problems.len() >= TOLD_MAX
+    }
+
     pub(super) fn located(&self) -> impl Iterator<Item = Located<'_>> {
         self.problems.iter().map(|problem| {
             let (file, range) = locate(&self.files, problem);
-            Located { problem, source: self.files.source(file), range }
+            let source = self.files.source(file);
+            let also = problem.also.as_ref().map(|also| match &also.span {
+                Some(span) => (source, span.clone(), also.says),
+                None => {
+                    let (file, pointer) = self.files.locate(&also.pointer);
+                    let source = self.files.source(file);
+                    (source, source.range(&pointer, Part::Key), also.says)
+                }
+            });
+            Located { problem, source, range, also }
         })
     }
 }

@@ -22,10 +22,74 @@ pub struct Routes<'a> {
 #[derive(Debug, Default)]
 struct Out<'a> {
     all: Vec<&'a Binding>,
-    /// Those that match one key only, by it.
-    exact: HashMap<&'a str, Vec<&'a Binding>>,
+    /// Those that match one key only, by it, as indices of `all`.
+    exact: HashMap<&'a str, Vec<usize>>,
     /// Those with `*` or `#`.
-    patterns: Vec<&'a Binding>,
+    patterns: Patterns<'a>,
+}
+
+/// Patterns by their words, so that a key is held against all of them at once.
+#[derive(Debug, Default)]
+struct Patterns<'a> {
+    /// The first is the root.
+    nodes: Vec<Node<'a>>,
+}
+
+/// The beginnings of patterns that are the same.
+#[derive(Debug, Default)]
+struct Node<'a> {
+    /// By the next word, `*` and `#` among them.
+    next: HashMap<&'a str, usize>,
+    /// Patterns that end here, as indices.
+    ends: Vec<usize>,
+    /// The last word was `#`.
+    is_hash: bool,
+}
+
+impl<'a> Patterns<'a> {
+    fn add(&mut self, pattern: &'a str, index: usize) {
+        if self.nodes.is_empty() {
+            self.nodes.push(Node::default());
+        }
+        let mut node = 0;
+        for word in pattern.split('.') {
+            let free = self.nodes.len();
+            node = *self.nodes[node].next.entry(word).or_insert(free);
+            if node == free {
+                self.nodes.push(Node { is_hash: word == "#", ..Node::default() });
+            }
+        }
+        self.nodes[node].ends.push(index);
+    }
+
+    /// The patterns that `key` matches.
+    fn matching(&self, key: &str) -> Vec<usize> {
+        let mut open: BTreeSet<usize> = BTreeSet::new();
+        self.enter(0, &mut open);
+        let words = key.split('.').filter(|_| !key.is_empty());
+        for word in words {
+            let mut next = BTreeSet::new();
+            for node in open {
+                let children = [word, "*"].map(|step| self.nodes[node].next.get(step));
+                children.into_iter().flatten().for_each(|child| self.enter(*child, &mut next));
+                if self.nodes[node].is_hash {
+                    self.enter(node, &mut next);
+                }
+            }
+            open = next;
+        }
+        open.into_iter().flat_map(|node| &self.nodes[node].ends).copied().collect()
+    }
+
+    /// Opens a node, and what follows it by a `#` that stands for no word.
+    fn enter(&self, mut node: usize, open: &mut BTreeSet<usize>) {
+        while node < self.nodes.len() && open.insert(node) {
+            match self.nodes[node].next.get("#") {
+                Some(child) => node = *child,
+                None => return,
+            }
+        }
+    }
 }
 
 /// Where a message goes.
@@ -90,12 +154,12 @@ impl<'a> Routes<'a> {
         for binding in bindings {
             let key = binding.routing_key.as_str();
             let out = out.entry(binding.exchange.as_str()).or_default();
-            out.all.push(binding);
             if key.split('.').any(|word| word == "*" || word == "#") {
-                out.patterns.push(binding);
+                out.patterns.add(key, out.all.len());
             } else {
-                out.exact.entry(key).or_default().push(binding);
+                out.exact.entry(key).or_default().push(out.all.len());
             }
+            out.all.push(binding);
         }
         Self { exchanges, queues, out }
     }
@@ -177,7 +241,9 @@ impl<'a> Routes<'a> {
         match (exchange.kind, key) {
             // What a headers exchange does depends on the message, so any binding may match.
             (ExchangeType::Fanout | ExchangeType::Headers, _) | (_, Key::Any) => out.all.clone(),
-            (ExchangeType::Direct, Key::Exact(key)) => out.exact.get(key).cloned().unwrap_or_default(),
+            (ExchangeType::Direct, Key::Exact(key)) => {
+                out.exact.get(key).into_iter().flatten().map(|index| out.all[*index]).collect()
+            }
             (ExchangeType::Direct, Key::Pattern(pattern)) => out
                 .all
                 .iter()
@@ -185,10 +251,10 @@ impl<'a> Routes<'a> {
                 .filter(|binding| topic_matches(pattern, &binding.routing_key))
                 .collect(),
             (ExchangeType::Topic, Key::Exact(key)) => {
-                let mut matching = out.exact.get(key).cloned().unwrap_or_default();
-                let by_pattern = |binding: &&&Binding| topic_matches(&binding.routing_key, key);
-                matching.extend(out.patterns.iter().filter(by_pattern));
-                matching
+                let mut matching = out.patterns.matching(key);
+                matching.extend(out.exact.get(key).into_iter().flatten());
+                matching.sort_unstable();
+                matching.into_iter().map(|index| out.all[index]).collect()
             }
             (ExchangeType::Topic, Key::Pattern(pattern)) => out
                 .all
@@ -225,6 +291,32 @@ impl<'a> Hop<'a> {
             By::Binding(binding) => binding.destination.clone(),
             By::Alternate(name) => Destination::Exchange(name.to_owned()),
             By::Name(name) => Destination::Queue(name.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_together_match_what_each_of_them_does() {
+        let words = ["a", "b", "*", "#"];
+        let mut patterns: Vec<String> = words.map(str::to_owned).to_vec();
+        for _ in 0..3 {
+            let longer: Vec<String> =
+                patterns.iter().flat_map(|pattern| words.map(|word| format!("{pattern}.{word}"))).collect();
+            patterns.extend(longer);
+        }
+        let mut together = Patterns::default();
+        patterns.iter().enumerate().for_each(|(index, pattern)| together.add(pattern, index));
+        let keys = patterns.iter().filter(|pattern| !pattern.contains(['*', '#']));
+        for key in keys.map(String::as_str).chain(["", "c", "a.c.b"]) {
+            let mut found = together.matching(key);
+            found.sort_unstable();
+            let each: Vec<usize> =
+                (0..patterns.len()).filter(|index| topic_matches(&patterns[*index], key)).collect();
+            assert_eq!(found, each, "{key}");
         }
     }
 }

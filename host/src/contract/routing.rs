@@ -76,7 +76,12 @@ pub fn pattern_fault(pattern: &str) -> Option<String> {
         .split('.')
         .filter(|word| *word != "*" && *word != "#")
         .find(|word| !word.chars().all(|char| char.is_ascii_alphanumeric() || char == '-' || char == '_'));
-    strange.map(|word| format!("`{word}` may hold letters, digits, `-` and `_`, with dots between words"))
+    let word = strange?;
+    Some(if word.contains(['*', '#']) {
+        format!("`{word}`: `*` and `#` stand for whole words between dots")
+    } else {
+        format!("`{word}` is no word of a routing key: letters, digits, `-` and `_`, with dots between words")
+    })
 }
 
 /// Whether some key matches both patterns.

@@ -2,79 +2,140 @@
 //!
 //! This finds every unknown key, missing key and wrong type at once, where serde would stop at the first.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{ValidationError, Validator};
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, generate::SchemaSettings};
 use serde_json::Value;
 
-use super::problem::{Problem, brief};
+use super::files::Files;
+use super::problem::{Problem, nearest};
 use super::raw;
-use super::source::{join, plain_value, unescape};
+use super::shape_faults::{is_known, known_keys, plain_is, unknown_key, wrong_value};
+use super::source::{join, unescape};
+use super::yaml::plain_value;
 
 /// How many problems of shape are told.
 const PROBLEMS_MAX: usize = 500;
+/// How many misspelt keys are read as what was meant.
+const GUESSES_MAX: usize = 50;
+/// How deep in misspelt keys further ones are looked for.
+const ROUNDS_MAX: usize = 4;
 
 /// Reads the values of a contract file; or says everything that is wrong with their shape. Unknown keys alone do not
-/// keep the rest from being read, so that the problems of the rest are found in the same run. `replaced` are the pointers
-/// of values that were made of variables.
-pub(super) fn read(
-    mut root: Value,
-    replaced: &BTreeSet<String>,
-    problems: &mut Vec<Problem>,
-) -> Option<raw::Contract> {
-    read_replaced(&mut root, replaced);
-    let mut unknown = Vec::new();
+/// keep the rest from being read, so that the problems of the rest are found in the same run: a key that is surely a
+/// misspelt one is read as what was meant, and the others are left out.
+pub(super) fn read(mut root: Value, files: &mut Files, problems: &mut Vec<Problem>) -> Option<raw::Contract> {
+    let (substitutions_failed, mut guessed) = (!problems.is_empty(), Vec::new());
+    variables_as_meant(&mut root, files);
+    for _ in 0..ROUNDS_MAX {
+        let before = guessed.len();
+        unknown_keys(&mut root, files, problems, &mut guessed);
+        if guessed.len() == before {
+            break;
+        }
+    }
     let mut fatal = false;
     for error in VALIDATOR.1.iter_errors(&root).take(PROBLEMS_MAX) {
-        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            for key in unexpected {
-                let pointer = join(error.instance_path().as_str(), key);
-                if problems.len() < PROBLEMS_MAX {
-                    problems.push(unknown_key(&error, key, &pointer));
-                }
-                unknown.push(pointer);
-            }
-        } else {
-            fatal = true;
-            problems.push(wrong_value(&error));
+        fatal = true;
+        let pointer = error.instance_path().as_str();
+        // What a failed variable left behind, or a guess of ours did, is no mistake of its own.
+        let follows = guessed.iter().any(|guess| is_within(pointer, guess))
+            || (substitutions_failed && error.instance().is_null());
+        if !follows {
+            problems.push(wrong_value(&error, files));
         }
     }
     if fatal {
+        if problems.is_empty() {
+            problems.push(Problem::at("", "cannot be read"));
+        }
         return None;
     }
-    for pointer in unknown {
-        remove(&mut root, &pointer);
-    }
+    whole_numbers(&mut root, 0);
     serde_json::from_value(root)
         .map_err(|error| problems.push(Problem::at("", format!("cannot be read: {error}"))))
         .ok()
 }
 
-/// Where a number or a switch belongs and a variable gave the text of one, that is what is meant.
-fn read_replaced(root: &mut Value, replaced: &BTreeSet<String>) {
-    if replaced.is_empty() {
-        return;
-    }
-    let wanted: Vec<String> = VALIDATOR
-        .1
-        .iter_errors(root)
-        .filter(|error| {
-            matches!(error.kind(), ValidationErrorKind::Type { .. }) && error.instance().is_string()
-        })
-        .map(|error| error.instance_path().as_str().to_owned())
-        .filter(|pointer| replaced.contains(pointer))
-        .collect();
-    for pointer in wanted {
-        if let Some(value) = root.pointer_mut(&pointer)
-            && let Some(plain) = value.as_str().and_then(plain_value)
+/// Reads a quoted text with variables as a number, or as true or false, where one is expected: within `{ }` YAML has no
+/// unquoted way to write a variable.
+fn variables_as_meant(root: &mut Value, files: &Files) {
+    let mut meant = Vec::new();
+    for error in VALIDATOR.1.iter_errors(root) {
+        let pointer = error.instance_path().as_str();
+        if let (ValidationErrorKind::Type { kind: TypeKind::Single(kind) }, Value::String(text)) =
+            (error.kind(), &**error.instance())
+            && plain_is(&kind.to_string(), text)
+            && files.has_variable(pointer)
         {
-            *value = plain;
+            meant.push((pointer.to_owned(), plain_value(text)));
         }
     }
+    for (pointer, value) in meant {
+        if let (Some(place), Some(value)) = (root.pointer_mut(&pointer), value) {
+            *place = value;
+        }
+    }
+}
+
+/// `5.0` is a whole number to JSON Schema, and is made one for those who read it.
+fn whole_numbers(value: &mut Value, depth: usize) {
+    const DEPTH_MAX: usize = 4; // `consumers.name.handler.deadlineMs`
+    const FREE: [&str; 5] = ["arguments", "payload", "headers", "examples", "config"];
+    let Value::Object(entries) = value else { return };
+    for (key, entry) in entries.iter_mut() {
+        match entry {
+            Value::Number(number) => {
+                // Beyond 2^53 the value is not what was written.
+                let whole = number
+                    .as_f64()
+                    .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15);
+                if let Some(whole) = whole {
+                    *entry = Value::from(whole as i64);
+                }
+            }
+            Value::Object(_) if depth < DEPTH_MAX && !FREE.contains(&key.as_str()) => {
+                whole_numbers(entry, depth + 1)
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reports the keys that are not part of the language, and takes them out of `root`.
+fn unknown_keys(root: &mut Value, files: &mut Files, problems: &mut Vec<Problem>, guessed: &mut Vec<String>) {
+    let mut unknown = Vec::new();
+    for error in VALIDATOR.1.iter_errors(root) {
+        let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else { continue };
+        let (parent, known) = (error.instance_path().as_str(), known_keys(&error));
+        let free: Vec<&str> =
+            known.iter().copied().filter(|key| error.instance().get(*key).is_none()).collect();
+        for key in unexpected {
+            let pointer = join(parent, key);
+            let meant = if is_known(key) { None } else { nearest(key, &free) };
+            if problems.len() < PROBLEMS_MAX {
+                problems.push(unknown_key(key, &pointer, meant, &known));
+            }
+            unknown.push((pointer, meant.map(|meant| (join(parent, meant), meant))));
+        }
+    }
+    for (pointer, meant) in unknown {
+        let Some((parent, key)) = pointer.rsplit_once('/') else { continue };
+        let Some(Value::Object(map)) = root.pointer_mut(parent) else { continue };
+        let (Some(value), Some((place, meant))) = (map.remove(&*unescape(key)), meant) else { continue };
+        if !map.contains_key(meant) && guessed.len() < GUESSES_MAX {
+            map.insert(meant.to_owned(), value);
+            files.reads_as(&place, &pointer);
+            guessed.push(place);
+        }
+    }
+}
+
+fn is_within(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The JSON Schema of contract files.
@@ -118,95 +179,5 @@ impl Transform for Plain {
             }
         }
         transform_subschemas(self, schema);
-    }
-}
-
-fn unknown_key(error: &ValidationError<'_>, key: &str, pointer: &str) -> Problem {
-    let known = error
-        .schema_path()
-        .as_str()
-        .rsplit_once('/')
-        .and_then(|(parent, _)| schema().pointer(parent))
-        .and_then(|object| object.get("properties"))
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().map(String::as_str).collect::<Vec<_>>())
-        .unwrap_or_default();
-    Problem::at(pointer, format!("unknown key `{}`", brief(key))).on_key().suggest(key, known)
-}
-
-fn wrong_value(error: &ValidationError<'_>) -> Problem {
-    let pointer = error.instance_path().as_str();
-    match error.kind() {
-        ValidationErrorKind::Required { property } => {
-            let key = property.as_str().unwrap_or_default();
-            Problem::at(pointer, format!("the key `{key}` is missing")).on_key()
-        }
-        ValidationErrorKind::Type { kind } => {
-            let expected = match kind {
-                TypeKind::Single(kind) => kind.to_string(),
-                TypeKind::Multiple(kinds) => {
-                    kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
-                }
-            };
-            let says = format!("expected {}, found {}", noun(&expected), found(error.instance()));
-            let problem = Problem::at(pointer, says);
-            let unquoted = error.instance().is_number() || error.instance().is_boolean();
-            if expected == "string" && unquoted { problem.hint("put it in quotes") } else { problem }
-        }
-        ValidationErrorKind::Enum { options } => {
-            let written = error.instance().as_str().unwrap_or_default();
-            let options: Vec<&str> =
-                options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            Problem::at(pointer, format!("`{}` is not known here", brief(written))).suggest(written, options)
-        }
-        ValidationErrorKind::Minimum { limit } => bound(pointer, error, "less", limit),
-        ValidationErrorKind::Maximum { limit } => bound(pointer, error, "more", limit),
-        ValidationErrorKind::MinLength { .. } => Problem::at(pointer, "this text is empty"),
-        ValidationErrorKind::MaxLength { limit } => {
-            Problem::at(pointer, format!("this text is longer than {limit} characters"))
-        }
-        ValidationErrorKind::MaxItems { limit } => {
-            Problem::at(pointer, format!("this list has more than {limit} entries"))
-        }
-        ValidationErrorKind::Pattern { pattern } => {
-            let written = error.instance().as_str().unwrap_or_default();
-            Problem::at(pointer, format!("`{}` does not have the form `{pattern}`", brief(written)))
-        }
-        _ => Problem::at(pointer, brief(&error.to_string())),
-    }
-}
-
-fn bound(pointer: &str, error: &ValidationError<'_>, how: &str, limit: &Value) -> Problem {
-    Problem::at(pointer, format!("`{}` is {how} than {limit}", error.instance()))
-}
-
-fn noun(kind: &str) -> String {
-    match kind {
-        "object" => "a mapping".to_owned(),
-        "array" => "a list".to_owned(),
-        "string" => "a text".to_owned(),
-        "integer" => "a whole number".to_owned(),
-        "boolean" => "true or false".to_owned(),
-        other => format!("a {other}"),
-    }
-}
-
-fn found(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Number(number) => format!("the number `{number}`"),
-        Value::String(text) if text.len() <= 40 => format!("the text `{text}`"),
-        Value::String(_) => "a text".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a mapping".to_owned(),
-    }
-}
-
-fn remove(root: &mut Value, pointer: &str) {
-    if let Some((parent, key)) = pointer.rsplit_once('/')
-        && let Some(Value::Object(map)) = root.pointer_mut(parent)
-    {
-        map.remove(&unescape(key));
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::problem::{Problem, brief};
-use super::source::join;
+use super::problem::{Problem, brief, enough};
+use super::source::escape;
 
 /// The longest value that a variable may have, in bytes.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -19,8 +19,6 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Found {
     /// Names of all variables that the text uses.
     pub(super) names: BTreeSet<String>,
-    /// Pointers of the values that variables were put into.
-    pub(super) replaced: BTreeSet<String>,
     /// Variables that are not set, and what is not written as a variable should be.
     pub(super) problems: Vec<Problem>,
 }
@@ -28,30 +26,43 @@ pub(super) struct Found {
 /// Puts variables into `root`, the values of one file.
 pub(super) fn variables(root: &mut Value, variable: &dyn Fn(&str) -> Option<String>) -> Found {
     let mut found = Found::default();
-    walk(root, "", variable, &mut found);
+    walk(root, &mut String::new(), variable, &mut found);
     found
 }
 
-fn walk(value: &mut Value, pointer: &str, variable: &dyn Fn(&str) -> Option<String>, found: &mut Found) {
+fn walk(
+    value: &mut Value,
+    pointer: &mut String,
+    variable: &dyn Fn(&str) -> Option<String>,
+    found: &mut Found,
+) {
     match value {
         Value::String(text) if text.contains("${") => match replace(text, variable, &mut found.names) {
             Ok(replaced) => {
                 *value = Value::String(replaced);
-                found.replaced.insert(pointer.to_owned());
             }
             Err(fault) => {
-                found.problems.push(fault.at(pointer));
+                if !enough(&found.problems) {
+                    found.problems.push(fault.at(pointer));
+                }
                 *value = Value::Null;
             }
         },
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                walk(item, &format!("{pointer}/{index}"), variable, found);
+                let length = pointer.len();
+                pointer.push_str(&format!("/{index}"));
+                walk(item, pointer, variable, found);
+                pointer.truncate(length);
             }
         }
         Value::Object(entries) if !is_schema(pointer) => {
             for (key, item) in entries.iter_mut() {
-                walk(item, &join(pointer, key), variable, found);
+                let length = pointer.len();
+                pointer.push('/');
+                pointer.push_str(&escape(key));
+                walk(item, pointer, variable, found);
+                pointer.truncate(length);
             }
         }
         _ => {}

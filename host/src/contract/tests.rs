@@ -1,10 +1,12 @@
 //! What is accepted, and what is refused and how that is said: the files of `tests/contracts`, with goldens beside
-//! them. `BLESS=1` writes the goldens anew.
+//! them, and what is warned of. `BLESS=1` writes the goldens anew.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::check::WARNINGS;
 use super::{Contract, Surroundings};
 use crate::topology;
 use crate::topology::overview::Overview;
@@ -13,10 +15,10 @@ pub(crate) fn corpus(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/contracts").join(kind)
 }
 
-fn files(kind: &str) -> Vec<PathBuf> {
+pub(super) fn files(kind: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(corpus(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "json"));
     files.sort();
     assert!(!files.is_empty());
     files
@@ -27,10 +29,13 @@ pub(crate) fn parse(path: &Path) -> Result<Contract, String> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let read_file = |file: &str| std::fs::read_to_string(folder.join(file));
-    // What the corpus may rely on.
-    let variable = |name: &str| (name == "WARREN_TEST_SET").then(|| "7".to_owned());
     let surroundings = Surroundings { read_file: &read_file, variable: &variable };
     Contract::parse(&name, &text, surroundings).map_err(|problems| problems.render(false))
+}
+
+/// What the corpus may rely on.
+pub(super) fn variable(name: &str) -> Option<String> {
+    (name == "WARREN_TEST_SET").then(|| "7".to_owned())
 }
 
 /// Compares with the golden file, or writes it.
@@ -87,10 +92,24 @@ fn topology_text(contract: &Contract) -> String {
 }
 
 #[test]
-fn the_schema_of_contracts_is_a_schema() {
-    for fragment in [false, true] {
-        assert!(jsonschema::meta::is_valid(&super::editor_schema(fragment)));
+fn what_may_be_meant_is_told_and_can_be_silenced() {
+    let (mut differences, mut told) = (Vec::new(), BTreeSet::new());
+    for path in files("warnings") {
+        match parse(&path) {
+            Ok(contract) => {
+                let warnings = contract.warnings();
+                told.extend(warnings.list().iter().map(|warning| warning.name));
+                golden(&path.with_extension("warnings"), &format!("{warnings}\n"), &mut differences);
+            }
+            Err(said) => differences.push(format!("{} was refused:\n{said}", path.display())),
+        }
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    for name in WARNINGS {
+        assert!(told.contains(name), "no file of tests/contracts/warnings has the warning `{name}`");
+    }
+    let silenced = parse(&corpus("warnings").join("silenced.yaml")).unwrap();
+    assert!(silenced.warnings().is_empty(), "{}", silenced.warnings());
 }
 
 /// Every key has a text that an editor can show.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::super::problem::Problem;
+use super::super::problem::{Problem, brief};
 use super::super::raw::{self, Overflow};
 use super::super::source::join;
 use super::Checker;
@@ -48,7 +48,7 @@ const KEYS_ONLY: [(&str, &str, &str); 7] = [
     ),
     (
         "x-dead-letter-strategy",
-        "nothing",
+        "",
         "it is at-least-once wherever the queue can do it: less would lose dead letters",
     ),
     ("x-delayed-retry-type", "retry: { mode: native-delay }", "the host has to know who counts attempts"),
@@ -92,9 +92,15 @@ impl Checker<'_> {
             match value.as_i64().filter(|number| (min..=max).contains(number)) {
                 Some(number) => self.number(at, argument, key, number, typed),
                 None => self.refuse(
-                    Problem::at(at, format!("`{name}` is a whole number from {min}, and `{value}` is none"))
-                        .because("the broker would refuse the queue")
-                        .hint(format!("`{key}` says the same")),
+                    Problem::at(
+                        at,
+                        format!(
+                            "`{name}` is a whole number from {min}, and `{}` is none",
+                            brief(&value.to_string())
+                        ),
+                    )
+                    .because("the broker would refuse the queue")
+                    .hint(format!("`{key}` says the same")),
                 ),
             }
             return;
@@ -104,7 +110,10 @@ impl Checker<'_> {
                 Problem::at(at, format!("`{name}` is not written as an argument"))
                     .on_key()
                     .because(because)
-                    .hint(format!("write `{instead}`").replace("`nothing`", "nothing: leave it out")),
+                    .hint(match instead {
+                        "" => "leave it out".to_owned(),
+                        instead => format!("write `{instead}`"),
+                    }),
             );
             return;
         }
@@ -115,7 +124,8 @@ impl Checker<'_> {
                 typed.as_arguments.push(("singleActiveConsumer", "x-single-active-consumer"));
             }
             ("x-single-active-consumer", _) => {
-                self.refuse(Problem::at(at, "`x-single-active-consumer` is true or false"))
+                let hint = "`singleActiveConsumer: true` says the same";
+                self.refuse(Problem::at(at, "`x-single-active-consumer` is true or false").hint(hint));
             }
             ("x-queue-mode" | "x-ha-policy" | "x-queue-master-locator", _) => self.refuse(
                 Problem::at(at, format!("`{name}` is gone: RabbitMQ 4 refuses or ignores it"))
@@ -162,7 +172,8 @@ impl Checker<'_> {
             _ => {
                 let known = ["drop-head", "reject-publish", "reject-publish-dlx"];
                 let written = value.as_str().unwrap_or_default();
-                let problem = Problem::at(at, format!("`{value}` is not known here"));
+                let shown = if value.is_string() { brief(written) } else { brief(&value.to_string()) };
+                let problem = Problem::at(at, format!("`{shown}` is not a value of `x-overflow`"));
                 self.refuse(problem.suggest(written, known));
                 return;
             }

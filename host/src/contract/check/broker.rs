@@ -8,20 +8,24 @@ use super::super::domains::Domain;
 use super::super::problem::Problem;
 use super::super::raw::{self, HeadersMatch};
 use super::super::routing::{key_fault, pattern_fault};
-use super::super::source::join;
+use super::super::source::{join, unescape};
 use super::super::{Binding, Destination, Exchange, ExchangeType, Owner, Queue};
 use super::Checker;
+use super::bindings::Bindings;
 use super::scope::FlowKind;
 
 impl Checker<'_> {
     pub(super) fn exchanges(&mut self) -> BTreeMap<String, Exchange> {
         let mut exchanges = BTreeMap::new();
         for (name, raw) in &self.raw.exchanges {
+            if self.is_full() {
+                break;
+            }
             let at = join("/exchanges", name);
             self.entity_name(name, &at, "exchange", raw.owned);
             for (argument, key) in [("alternate-exchange", "alternateExchange")] {
                 if raw.arguments.contains_key(argument) {
-                    self.refuse(
+                    self.refuse_way(
                         Problem::at(
                             join(&join(&at, "arguments"), argument),
                             format!("`{argument}` has a key of its own"),
@@ -39,7 +43,8 @@ impl Checker<'_> {
                 let at = join(&at, "alternateExchange");
                 if alternate == name || alternate.is_empty() {
                     let says = format!("`{alternate}` cannot be the alternate exchange of `{name}`");
-                    self.refuse(Problem::at(&at, says));
+                    let hint = "name another exchange, or leave it out";
+                    self.refuse_way(Problem::at(&at, says).hint(hint));
                     return None;
                 }
                 self.exchange(&at, alternate).map(|(alternate, _)| alternate)
@@ -53,18 +58,23 @@ impl Checker<'_> {
         exchanges
     }
 
-    pub(super) fn bindings(&mut self) -> Vec<Binding> {
-        let mut bindings: Vec<Binding> = Vec::new();
+    pub(super) fn bindings(&mut self) -> Bindings {
+        let mut bindings = Bindings::default();
         for (name, raw) in &self.raw.bindings {
+            if self.is_full() {
+                break;
+            }
             let at = join("/bindings", name);
             let destination = self.destination(&at, raw);
             let exchange = self.exchange(&join(&at, "exchange"), &raw.exchange);
             let (Some((exchange, kind)), Some(destination)) = (exchange, destination) else { continue };
             if exchange.is_empty() {
-                self.refuse(
-                    Problem::at(join(&at, "exchange"), "the default exchange cannot be bound").because(
-                        "it takes each message to the queue that its routing key names, and nowhere else",
-                    ),
+                self.refuse_way(
+                    Problem::at(join(&at, "exchange"), "the default exchange cannot be bound")
+                        .because(
+                            "it takes each message to the queue that its routing key names, and nowhere else",
+                        )
+                        .hint("leave the binding out: every queue is reached by its name"),
                 );
                 continue;
             }
@@ -73,15 +83,17 @@ impl Checker<'_> {
                 self.match_arguments(&at, kind, raw.headers.as_ref(), raw.matching, raw.arguments.clone());
             let binding =
                 Binding { exchange, destination, routing_key, arguments, owner: Owner::Us, from: at.clone() };
-            if let Some(other) = bindings.iter().find(|other| other.is_same(&binding)) {
-                let other = other.from.trim_start_matches("/bindings/");
+            if let Some(other) = bindings.same(&binding) {
+                let other = other.from.clone();
+                let shown = unescape(other.trim_start_matches("/bindings/"));
                 self.refuse(
-                    Problem::at(at, format!("`{name}` is the same binding as `{other}`"))
+                    Problem::at(at, format!("`{name}` is the same binding as `{shown}`"))
                         .on_key()
-                        .hint("leave one of them out"),
+                        .hint("leave one of them out")
+                        .also(other, "it is here already"),
                 );
             }
-            bindings.push(binding);
+            bindings.add(binding);
         }
         bindings
     }
@@ -96,19 +108,37 @@ impl Checker<'_> {
                 let at = join(at, "toExchange");
                 let (exchange, _) = self.exchange(&at, exchange)?;
                 if exchange.is_empty() || *exchange == raw.exchange {
-                    let says = if exchange.is_empty() {
-                        "the default exchange cannot be bound"
+                    let (says, hint) = if exchange.is_empty() {
+                        (
+                            "the default exchange cannot be bound",
+                            "write `queue: ...` in place of `toExchange`",
+                        )
                     } else {
-                        "an exchange bound to itself routes nothing"
+                        ("an exchange bound to itself routes nothing", "leave the binding out")
                     };
-                    self.refuse(Problem::at(at, says));
+                    self.refuse_way(Problem::at(at, says).hint(hint));
                     return None;
                 }
                 Some(Destination::Exchange(exchange))
             }
-            _ => {
-                self.incomplete = true;
-                self.refuse(Problem::at(at, "a binding leads to one of `queue` and `toExchange`").on_key());
+            (None, None) => {
+                self.refuse_way(
+                    Problem::at(at, "this binding leads nowhere")
+                        .on_key()
+                        .hint("add `queue: ...`, or `toExchange: ...` for an exchange"),
+                );
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.refuse_way(
+                    Problem::at(
+                        join(at, "toExchange"),
+                        "a binding leads to a queue or to an exchange, and this to both",
+                    )
+                    .on_key()
+                    .hint("write two bindings")
+                    .also(join(at, "queue"), "it leads to this as well"),
+                );
                 None
             }
         }
@@ -127,7 +157,7 @@ impl Checker<'_> {
             (ExchangeType::Topic, Some(key)) => self.fault(&at_key, pattern_fault(key)),
             (ExchangeType::Direct, Some(key)) => {
                 if key.split('.').any(|word| word == "*" || word == "#") {
-                    self.refuse(
+                    self.refuse_way(
                         Problem::at(
                             at_key,
                             format!("`{key}` never matches: `{exchange}` is a direct exchange"),
@@ -142,10 +172,16 @@ impl Checker<'_> {
                 }
             }
             (ExchangeType::Topic | ExchangeType::Direct, None) => {
-                self.refuse(
+                let hint = if kind == ExchangeType::Topic {
+                    "add `routingKey: ...`, such as `\"#\"` for every message"
+                } else {
+                    "add `routingKey: ...`, the key that messages are published with"
+                };
+                self.refuse_way(
                     Problem::at(at, "the key `routingKey` is missing")
                         .on_key()
-                        .because(format!("`{exchange}` routes by it")),
+                        .because(format!("`{exchange}` routes by it"))
+                        .hint(hint),
                 );
             }
             (ExchangeType::Fanout | ExchangeType::Headers, Some(key)) if !key.is_empty() => {
@@ -187,12 +223,19 @@ impl Checker<'_> {
             return arguments;
         }
         if matching.is_some() && headers.is_none_or(Map::is_empty) {
-            self.refuse(Problem::at(join(at, "match"), "`match` without `headers`").on_key());
+            self.refuse(
+                Problem::at(join(at, "match"), "`match` without `headers`")
+                    .on_key()
+                    .hint("say which `headers` a message must have, or leave it out"),
+            );
         }
         for (name, value) in headers.into_iter().flatten() {
             if value.is_object() || value.is_array() {
                 let at = join(&join(at, "headers"), name);
-                self.refuse(Problem::at(at, "a header is matched with a text, a number or true or false"));
+                self.refuse(
+                    Problem::at(at, "a header is matched with a text, a number, or true or false")
+                        .hint("for one of several values, write a binding for each"),
+                );
             }
             arguments.insert(name.clone(), value.clone());
         }

@@ -1,6 +1,6 @@
 //! Consumers, what they take, and the bindings that follow from that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Map;
@@ -9,7 +9,8 @@ use super::super::problem::Problem;
 use super::super::routing::topic_matches;
 use super::super::source::join;
 use super::super::{Binding, Consumer, Destination, ExchangeType, Message, OnFailure, Owner, Takes, raw};
-use super::publishers::{bridged_key, push_new};
+use super::bindings::Bindings;
+use super::publishers::bridged_key;
 use super::scope::FlowKind;
 use super::{Checker, Messages};
 
@@ -19,10 +20,13 @@ impl Checker<'_> {
     pub(super) fn consumers(
         &mut self,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> BTreeMap<String, Consumer> {
         let mut consumers = BTreeMap::new();
         for (name, raw) in &self.raw.consumers {
+            if self.is_full() {
+                break;
+            }
             let at = join("/consumers", name);
             let queue = self.queue_of(&at, raw);
             self.publishes(&at, &raw.publishes);
@@ -79,7 +83,11 @@ impl Checker<'_> {
             (None, None) => {
                 self.incomplete = true;
                 if raw.rpc.is_none() {
-                    self.refuse(Problem::at(at, "the key `queue` is missing").on_key());
+                    self.refuse(
+                        Problem::at(at, "the key `queue` is missing")
+                            .on_key()
+                            .hint("`queue: ...`: the queue that it takes messages from"),
+                    );
                 } else {
                     self.known_rpc(at, raw);
                 }
@@ -90,19 +98,20 @@ impl Checker<'_> {
 
     fn publishes(&mut self, at: &str, publishes: &[String]) {
         let raw = self.raw;
-        let is_known = |name: &String| {
-            raw.publishers.contains_key(name)
-                || raw.events.contains_key(name)
-                || raw.commands.contains_key(name)
-        };
+        let mut seen = BTreeSet::new();
         for (index, publisher) in publishes.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
             let at = join(&join(at, "publishes"), &index.to_string());
             let theirs = self.foreign_name(publisher);
-            if is_known(publisher)
-                || theirs.is_some_and(|(domain, name)| domain.raw.commands.contains_key(name))
-            {
-                if publishes[..index].contains(publisher) {
-                    self.refuse(Problem::at(at, format!("`{publisher}` is granted twice")));
+            let ours = raw.publishers.contains_key(publisher)
+                || raw.events.contains_key(publisher)
+                || raw.commands.contains_key(publisher);
+            if ours || theirs.is_some_and(|(domain, name)| domain.raw.commands.contains_key(name)) {
+                if !seen.insert(publisher) {
+                    let problem = Problem::at(at, format!("`{publisher}` is granted twice"));
+                    self.refuse(problem.hint("leave one of them out"));
                 }
                 continue;
             }
@@ -110,7 +119,8 @@ impl Checker<'_> {
             if theirs.is_some_and(|(domain, name)| domain.raw.events.contains_key(name)) {
                 self.refuse(
                     Problem::at(at, format!("`{publisher}` is another domain's event"))
-                        .because("an event is published by the domain that it happens in"),
+                        .because("an event is published by the domain that it happens in")
+                        .hint("send a command of theirs, or publish an event of your own"),
                 );
                 continue;
             }
@@ -129,7 +139,7 @@ impl Checker<'_> {
         raw: &raw::Consumer,
         queue: &str,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> Option<(Takes, Arc<Message>)> {
         for (key, given) in [
             ("routingKey", raw.routing_key.is_some()),
@@ -159,12 +169,7 @@ impl Checker<'_> {
                 return Some((Takes::Message, message));
             }
             _ => {
-                self.incomplete = true;
-                self.refuse(
-                    Problem::at(at, "a consumer names one of `event`, `command`, `rpc` and `message`")
-                        .on_key()
-                        .hint("beside `event` or `command`, `message` may be its own view of the message"),
-                );
+                self.refuse_way(takes_no_one_thing(at, raw));
                 return None;
             }
         };
@@ -191,21 +196,30 @@ impl Checker<'_> {
         raw: &raw::Consumer,
         queue: &str,
         flow: &super::scope::Flow,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) {
         let key = raw.routing_key.as_deref().or(flow.routing_key.as_deref());
+        let before = self.problems.len();
         if raw.routing_key.is_some() {
             self.binding_key(at, &flow.exchange, flow.kind, key);
+        }
+        if self.problems.len() > before {
+            return;
         }
         if let (Some(pattern), Some(key), ExchangeType::Topic) =
             (&raw.routing_key, &flow.routing_key, flow.kind)
             && !topic_matches(pattern, key)
         {
             let name = raw.event.as_deref().unwrap_or_default();
-            self.refuse(
-                Problem::at(join(at, "routingKey"), format!("`{pattern}` does not match `{key}`"))
-                    .because(format!("the event `{name}` would never reach this consumer")),
-            );
+            let problem = Problem::at(join(at, "routingKey"), format!("`{pattern}` does not match `{key}`"))
+                .because(format!("the event `{name}` would never reach this consumer"))
+                .hint("leave `routingKey` out to listen to this event alone");
+            self.refuse_way(match flow.owner {
+                Owner::Us => {
+                    problem.also(join(&join("/events", name), "routingKey"), "what it is published with")
+                }
+                Owner::Somebody | Owner::Domain(_) => problem,
+            });
         }
         let queue = Destination::Queue(queue.to_owned());
         if flow.exchange.is_empty() {
@@ -225,14 +239,14 @@ impl Checker<'_> {
             from: at.to_owned(),
         };
         match &raw.bridge_exchange {
-            None => push_new(bindings, binding(&flow.exchange, queue, key, arguments)),
+            None => bindings.add(binding(&flow.exchange, queue, key, arguments)),
             Some(bridge) => {
                 let Some((bridge, kind)) = self.bridge(&join(at, "bridgeExchange"), bridge, flow) else {
                     return;
                 };
                 let to_bridge = Destination::Exchange(bridge.clone());
-                push_new(bindings, binding(&flow.exchange, to_bridge, key.clone(), arguments));
-                push_new(bindings, binding(&bridge, queue, bridged_key(kind, &key), Map::new()));
+                bindings.add(binding(&flow.exchange, to_bridge, key.clone(), arguments));
+                bindings.add(binding(&bridge, queue, bridged_key(kind, &key), Map::new()));
             }
         }
     }
@@ -241,6 +255,34 @@ impl Checker<'_> {
         if let Some(rpc) = &raw.rpc {
             self.known(&join(at, "rpc"), "rpc", rpc, &self.raw.rpcs);
         }
+    }
+}
+
+/// A consumer that names nothing to take, or more than one thing.
+fn takes_no_one_thing(at: &str, raw: &raw::Consumer) -> Problem {
+    let given = [
+        ("event", raw.event.is_some()),
+        ("command", raw.command.is_some()),
+        ("rpc", raw.rpc.is_some()),
+        ("message", raw.message.is_some()),
+    ];
+    let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect();
+    match given.as_slice() {
+        [first, second, ..] => {
+            let problem = Problem::at(
+                join(at, second),
+                format!("a consumer takes one thing, and this names `{first}` and `{second}`"),
+            )
+            .on_key()
+            .also(join(at, first), "this is named as well");
+            match *second {
+                "message" => problem.hint("leave it out: the rpc says which message a request is"),
+                _ => problem.hint("write a consumer for each, with a queue of its own"),
+            }
+        }
+        _ => Problem::at(at, "this consumer does not say what it takes").on_key().hint(
+            "add `event: ...`, `command: ...` or `rpc: ...`; or `message: ...`, with its queue in `bindings`",
+        ),
     }
 }
 

@@ -59,16 +59,17 @@ impl Checker<'_> {
                     .hint("write `https://api.example.com`, with `:port` where it is not the usual one")
             }));
         }
-        let mut files = Vec::new();
+        let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
         for (index, grant) in raw.files.iter().enumerate() {
             let at = join(&join(&at, "files"), &index.to_string());
-            files.extend(self.file_grant(&at, grant, &files));
+            files.extend(self.file_grant(&at, grant, &mut seen));
         }
         for (list, names) in [("secrets", &raw.secrets), ("http", &raw.http), ("keyValue", &raw.key_value)] {
             let mut seen = BTreeSet::new();
             for (index, name) in names.iter().enumerate().filter(|(_, name)| !seen.insert(*name)) {
                 let at = join(&join(&at, list), &index.to_string());
-                self.refuse(Problem::at(at, format!("`{}` is granted twice", brief(name))));
+                let problem = Problem::at(at, format!("`{}` is granted twice", brief(name)));
+                self.refuse(problem.hint("leave one of them out"));
             }
         }
         Capabilities {
@@ -80,7 +81,12 @@ impl Checker<'_> {
         }
     }
 
-    fn file_grant(&mut self, at: &str, raw: &raw::FileGrant, others: &[FileGrant]) -> Option<FileGrant> {
+    fn file_grant(
+        &mut self,
+        at: &str,
+        raw: &raw::FileGrant,
+        seen: &mut BTreeSet<String>,
+    ) -> Option<FileGrant> {
         let path_at = join(at, "path");
         if raw.path.contains("://") {
             self.problems.extend(path_fault(&path_at, &raw.path));
@@ -95,7 +101,7 @@ impl Checker<'_> {
                     .hint("write where the handler sees the folder, such as `/data`"),
             );
         }
-        if others.iter().any(|other| other.at == guest_path) {
+        if !seen.insert(guest_path.clone()) {
             let says = format!("the handler already sees another folder at `{guest_path}`");
             self.refuse(Problem::at(at, says).hint("give each folder an `at` of its own"));
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
 use super::super::Surroundings;
@@ -16,11 +17,18 @@ use super::{Checker, Messages};
 
 /// The largest message that RabbitMQ 4 takes unless told otherwise, in bytes.
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How large one compiled pattern may be, in bytes. Patterns are matched in linear time, because messages come from
+/// anywhere: one that backtracks could be made to take the host's time.
+const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
 impl<'a> Checker<'a> {
     pub(super) fn messages(&mut self) -> Messages {
         let mut messages = Messages::new();
         for (name, raw) in &self.raw.messages {
+            if self.is_full() {
+                break;
+            }
             let at = join("/messages", name);
             if name.contains('/') || name.is_empty() {
                 let says = "the name of a message is a text without `/`";
@@ -92,14 +100,26 @@ impl<'a> Checker<'a> {
         payload: Value,
         headers: Option<Value>,
     ) -> Option<Message> {
-        let inline = !raw.payload.contains_key("$ref");
-        let mut validator = |key: &str, schema: &Value| {
-            jsonschema::draft202012::new(schema)
-                .map_err(|error| self.refuse(not_a_schema(&join(at, key), inline, &error)))
+        let file = |written: &Map<String, Value>| {
+            written
+                .get("$ref")
+                .and_then(Value::as_str)
+                .filter(|file| !file.starts_with('#'))
+                .map(str::to_owned)
+        };
+        let mut validator = |key: &str, written: &Map<String, Value>, schema: &Value| {
+            jsonschema::draft202012::options()
+                .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
+                .build(schema)
+                .map_err(|error| self.refuse(not_a_schema(&join(at, key), file(written).as_deref(), &error)))
                 .ok()
         };
-        let (payload_validator, headers_validator) =
-            (validator("payload", &payload), headers.as_ref().map(|headers| validator("headers", headers)));
+        let payload_validator = validator("payload", &raw.payload, &payload);
+        let headers_validator = raw
+            .headers
+            .as_ref()
+            .zip(headers.as_ref())
+            .map(|(written, headers)| validator("headers", written, headers));
         let headers_validator = match headers_validator {
             Some(None) => return None,
             Some(Some(validator)) => Some(validator),
@@ -142,9 +162,32 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn not_a_schema(at: &str, inline: bool, error: &jsonschema::ValidationError<'_>) -> Problem {
+/// What keeps a schema from being one. `at` is its pointer, `file` the file that it is in, if it is not in the contract.
+fn not_a_schema(at: &str, file: Option<&str>, error: &jsonschema::ValidationError<'_>) -> Problem {
     let place = error.instance_path().as_str();
-    let shown = if place.is_empty() { String::new() } else { format!(", at `{place}`") };
-    let says = format!("not a JSON Schema{shown}: {}", brief(&error.to_string()));
-    Problem::at(if inline { format!("{at}{place}") } else { at.to_owned() }, says)
+    let keyword = place.rsplit('/').next().unwrap_or_default();
+    let written = error.instance().as_str().unwrap_or_default();
+    let within = match file {
+        Some(file) => format!("in `{}`, at `{place}`: ", brief(file)),
+        None => String::new(),
+    };
+    let problem = |says: String| {
+        let at = if file.is_none() { format!("{at}{place}") } else { join(at, "$ref") };
+        Problem::at(at, format!("{within}{says}"))
+    };
+    match keyword {
+        "type" if error.instance().is_string() => {
+            problem(format!("`{}` is not a type of JSON Schema", brief(written))).suggest(written, TYPES)
+        }
+        "pattern" if ["(?=", "(?!", "(?<"].iter().any(|look| written.contains(look)) => problem(format!(
+            "the pattern `{}` looks around",
+            brief(written)
+        ))
+        .because("messages come from anywhere, and such patterns can be made to take the host's time")
+        .hint("say it with `not`, `anyOf` or `allOf` and patterns without look-around and back-references"),
+        "pattern" => problem(format!("`{}` is not a regular expression, or too large a one", brief(written)))
+            .because("patterns are matched in linear time, without look-around and back-references"),
+        _ if place.is_empty() => problem(format!("not a JSON Schema: {}", brief(&error.to_string()))),
+        _ => problem(format!("`{keyword}` is not as JSON Schema has it: {}", brief(&error.to_string()))),
+    }
 }

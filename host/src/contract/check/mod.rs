@@ -6,6 +6,7 @@
 //! `warnings` says what may be meant and often is not.
 
 mod arguments;
+mod bindings;
 mod broker;
 mod consumers;
 mod grants;
@@ -14,15 +15,20 @@ mod messages;
 mod publishers;
 mod queues;
 mod retry;
+mod rpcs;
 mod scope;
 mod warnings;
+
+#[cfg(test)]
+pub(super) use warnings::NAMES as WARNINGS;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::domains::Domains;
 use super::files::Files;
-use super::problem::{Problem, Severity};
+use super::problem::{Problem, Severity, enough};
+use super::source::join;
 use super::{Contract, Message, Surroundings, raw};
 
 /// How much memory messages in the host may take if nothing is said, in MiB.
@@ -53,6 +59,7 @@ pub(super) fn check(
     let publishers = checker.publishers(&messages, &mut bindings);
     let rpcs = checker.rpcs(&messages);
     let consumers = checker.consumers(&messages, &mut bindings);
+    let mut bindings = bindings.into_list();
     checker.foreign(&mut exchanges, &mut queues, &mut bindings);
     let incomplete = checker.incomplete;
     let contract = Contract {
@@ -70,9 +77,12 @@ pub(super) fn check(
         warnings: Vec::new(),
         files,
     };
+    let mut warnings = Vec::new();
+    if whole {
+        lossless::alone(&contract, &raw, problems, &mut warnings);
+    }
     // A message's way through a contract of which parts are missing would only repeat that they are.
     if whole && !incomplete {
-        let mut warnings = Vec::new();
         lossless::check(&contract, &raw, problems, &mut warnings);
         warnings::check(&contract, &raw, &mut warnings);
         let warnings = warnings::not_allowed(&raw, warnings);
@@ -102,17 +112,33 @@ impl Checker<'_> {
         self.problems.push(problem);
     }
 
-    fn unique(&mut self, name: &str, at: &str, other: &str, taken: bool) {
+    /// Refuses what leaves the way of messages unclear: what would follow from it is not looked for.
+    fn refuse_way(&mut self, problem: Problem) {
+        self.incomplete = true;
+        self.refuse(problem);
+    }
+
+    fn unique(&mut self, name: &str, at: &str, section: &str, other: &str, taken: bool) {
         if taken {
             self.refuse(
                 Problem::at(at, format!("`{name}` is also the name of {other}"))
                     .on_key()
-                    .because("a handler publishes by this name, and it has to mean one thing"),
+                    .because("a handler publishes by this name, and it has to mean one thing")
+                    .hint("give one of them another name")
+                    .also(join(section, name), "it is here already"),
             );
         }
     }
 
+    /// Refuses a routing key or pattern for what is wrong with it.
     fn fault(&mut self, at: &str, fault: Option<String>) {
-        self.problems.extend(fault.map(|says| Problem::at(at, says)));
+        if let Some(says) = fault {
+            self.refuse_way(Problem::at(at, says));
+        }
+    }
+
+    /// There are as many problems as can be told: what is left need not be looked at.
+    fn is_full(&self) -> bool {
+        enough(self.problems)
     }
 }

@@ -1,15 +1,15 @@
-//! Everything that can be published: events, commands, publishers of their own; and rpcs.
+//! Everything that can be published: events, commands, publishers of their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Map;
 
 use super::super::problem::Problem;
 use super::super::routing::{key_fault, pattern_fault, topic_matches};
 use super::super::source::join;
-use super::super::{Binding, Destination, ExchangeType, Message, Owner, Publisher, PublisherKind, Rpc, raw};
+use super::super::{Binding, Destination, ExchangeType, Message, Owner, Publisher, PublisherKind, raw};
+use super::bindings::Bindings;
 use super::scope::{Flow, FlowKind};
 use super::{Checker, Messages};
 
@@ -26,10 +26,13 @@ impl Checker<'_> {
     pub(super) fn publishers(
         &mut self,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> BTreeMap<String, Arc<Publisher>> {
         let mut publishers = BTreeMap::new();
         for (name, raw) in &self.raw.events {
+            if self.is_full() {
+                break;
+            }
             let at = join("/events", name);
             let external_consumers = raw.external_consumers;
             let summary = raw.summary.as_ref();
@@ -39,15 +42,21 @@ impl Checker<'_> {
             publishers.extend(publisher.map(|publisher| (name.clone(), Arc::new(publisher))));
         }
         for (name, raw) in &self.raw.commands {
+            if self.is_full() {
+                break;
+            }
             let at = join("/commands", name);
-            self.unique(name, &at, "an event", self.raw.events.contains_key(name));
+            self.unique(name, &at, "/events", "an event", self.raw.events.contains_key(name));
             let publisher = self.command(name, &at, raw, messages);
             publishers.extend(publisher.map(|publisher| (name.clone(), Arc::new(publisher))));
         }
         for (name, raw) in &self.raw.publishers {
+            if self.is_full() {
+                break;
+            }
             let at = join("/publishers", name);
-            self.unique(name, &at, "an event", self.raw.events.contains_key(name));
-            self.unique(name, &at, "a command", self.raw.commands.contains_key(name));
+            self.unique(name, &at, "/events", "an event", self.raw.events.contains_key(name));
+            self.unique(name, &at, "/commands", "a command", self.raw.commands.contains_key(name));
             let publisher = self.own_publisher(name, &at, raw, messages, bindings);
             publishers.extend(publisher.map(|publisher| (name.clone(), Arc::new(publisher))));
         }
@@ -89,7 +98,7 @@ impl Checker<'_> {
         at: &str,
         raw: &raw::Publisher,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> Option<Publisher> {
         let (external_consumers, summary) = (raw.external_consumers, raw.summary.as_ref());
         let about = |kind| About { name, at, kind, external_consumers, summary };
@@ -127,11 +136,7 @@ impl Checker<'_> {
                 messages,
             ),
             _ => {
-                self.incomplete = true;
-                self.refuse(
-                    Problem::at(at, "a publisher names `event`, or `command`, or `exchange` and `message`")
-                        .on_key(),
-                );
+                self.refuse_way(names_no_flow(at, raw));
                 None
             }
         }
@@ -143,7 +148,7 @@ impl Checker<'_> {
         raw: &raw::Publisher,
         command: &str,
         messages: &Messages,
-        bindings: &mut Vec<Binding>,
+        bindings: &mut Bindings,
     ) -> Option<Publisher> {
         let at = about.at;
         let mut flow = self.flow(&join(at, "command"), FlowKind::Command, command, messages)?;
@@ -154,13 +159,17 @@ impl Checker<'_> {
             _ => true,
         };
         if let (false, Some(key), Some(pattern)) = (fits, key, &flow.routing_key) {
-            self.refuse(
-                Problem::at(
-                    join(at, "routingKey"),
-                    format!("`{key}` does not match the command's `{pattern}`"),
-                )
-                .because("the consumer of the command would never get it"),
-            );
+            let (section, name) =
+                if command.contains('/') { ("/domains", "") } else { ("/commands", command) };
+            let problem = Problem::at(
+                join(at, "routingKey"),
+                format!("`{key}` does not match the command's `{pattern}`"),
+            )
+            .because("the consumer of the command would never get it");
+            self.refuse_way(match name {
+                "" => problem,
+                name => problem.also(join(&join(section, name), "routingKey"), "what the command takes"),
+            });
             return None;
         }
         let whole_pattern = key.is_none() && flow.routing_key.as_deref().is_some_and(is_pattern);
@@ -172,17 +181,14 @@ impl Checker<'_> {
                     key.map(str::to_owned).or(flow.routing_key.clone())?
                 }
             };
-            push_new(
-                bindings,
-                Binding {
-                    exchange: bridge.clone(),
-                    destination: Destination::Exchange(flow.exchange.clone()),
-                    routing_key: bridged_key(kind, &routing_key),
-                    arguments: Map::new(),
-                    owner: Owner::Us,
-                    from: at.to_owned(),
-                },
-            );
+            bindings.add(Binding {
+                exchange: bridge.clone(),
+                destination: Destination::Exchange(flow.exchange.clone()),
+                routing_key: bridged_key(kind, &routing_key),
+                arguments: Map::new(),
+                owner: Owner::Us,
+                from: at.to_owned(),
+            });
             (flow.exchange, flow.kind) = (bridge, kind);
         }
         if whole_pattern && flow.kind == ExchangeType::Topic {
@@ -197,12 +203,12 @@ impl Checker<'_> {
         let raw = self.known(at, "exchange", name, &self.raw.exchanges)?;
         if *name == flow.exchange {
             let says = format!("`{name}` is the exchange itself, and no bridge to it");
-            self.refuse(Problem::at(at, says).hint("leave `bridgeExchange` out"));
+            self.refuse_way(Problem::at(at, says).hint("leave `bridgeExchange` out"));
             return None;
         }
         let keyed = matches!(flow.kind, ExchangeType::Topic | ExchangeType::Direct);
         if raw.kind == ExchangeType::Headers || (raw.kind == ExchangeType::Direct && !keyed) {
-            self.refuse(
+            self.refuse_way(
                 Problem::at(
                     at,
                     format!("`{name}` cannot be a bridge: it would not pass the message on by its key"),
@@ -244,15 +250,23 @@ impl Checker<'_> {
                 Some(queue) => {
                     self.known(&join(at, "routingKey"), "queue", queue, &self.raw.queues);
                 }
-                None => self.refuse(
-                    Problem::at(at, "the key `routingKey` is missing: the default exchange takes a message to the queue that it names")
-                        .on_key(),
+                None => self.refuse_way(
+                    Problem::at(at, "the key `routingKey` is missing")
+                        .on_key()
+                        .because(
+                            "the default exchange takes a message to the queue that its routing key names",
+                        )
+                        .hint("add `routingKey: ...` with the name of a queue"),
                 ),
             },
             (ExchangeType::Topic | ExchangeType::Direct, None) => {
                 let kind = if kind == ExchangeType::Topic { "topic" } else { "direct" };
-                let says = format!("the key `routingKey` is missing: `{exchange}` is a {kind} exchange");
-                self.refuse(Problem::at(at, says).on_key());
+                self.refuse_way(
+                    Problem::at(at, "the key `routingKey` is missing")
+                        .on_key()
+                        .because(format!("`{exchange}` is a {kind} exchange, and routes by it"))
+                        .hint("add `routingKey: ...`, such as `order.created`"),
+                );
             }
             (_, Some(key)) => self.fault(&join(at, "routingKey"), key_fault(key)),
             (ExchangeType::Fanout | ExchangeType::Headers, None) => {}
@@ -282,44 +296,6 @@ impl Checker<'_> {
             }
         }
     }
-
-    pub(super) fn rpcs(&mut self, messages: &Messages) -> BTreeMap<String, Rpc> {
-        let mut rpcs = BTreeMap::new();
-        let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-        for (name, raw) in &self.raw.rpcs {
-            let at = join("/rpcs", name);
-            self.known(&join(&at, "queue"), "queue", &raw.queue, &self.raw.queues);
-            if let Some(other) = owners.insert(&raw.queue, name) {
-                self.refuse(
-                    Problem::at(
-                        join(&at, "queue"),
-                        format!("`{}` also takes the requests of `{other}`", raw.queue),
-                    )
-                    .because("a request is told from another by its queue")
-                    .hint("give each rpc a queue of its own"),
-                );
-            }
-            let request = self.message(&join(&at, "request"), &raw.request, messages);
-            let response = self.message(&join(&at, "response"), &raw.response, messages);
-            let mut errors = BTreeMap::new();
-            for (code, message) in &raw.errors {
-                let message = self.message(&join(&join(&at, "errors"), code), message, messages);
-                errors.extend(message.map(|message| (code.clone(), message)));
-            }
-            let (Some(request), Some(response)) = (request, response) else { continue };
-            let rpc = Rpc {
-                name: name.clone(),
-                queue: raw.queue.clone(),
-                request,
-                response,
-                errors,
-                timeout: Duration::from_millis(raw.timeout_ms),
-                summary: raw.summary.clone(),
-            };
-            rpcs.insert(name.clone(), rpc);
-        }
-        rpcs
-    }
 }
 
 impl About<'_> {
@@ -346,6 +322,29 @@ impl About<'_> {
     }
 }
 
+/// A publisher that names too little or too much.
+fn names_no_flow(at: &str, raw: &raw::Publisher) -> Problem {
+    let says = "a publisher names an `event`, or a `command`, or an `exchange` and a `message`";
+    let given = [
+        ("event", raw.event.is_some()),
+        ("command", raw.command.is_some()),
+        ("exchange", raw.exchange.is_some()),
+        ("message", raw.message.is_some()),
+    ];
+    let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect();
+    match given.as_slice() {
+        [] => Problem::at(at, says).on_key().hint("add one of them"),
+        ["exchange"] => Problem::at(at, says).on_key().hint("add `message: ...`"),
+        ["message"] => Problem::at(at, says).on_key().hint("add `exchange: ...`"),
+        [first, second, ..] => Problem::at(join(at, second), says)
+            .on_key()
+            .because(format!("the {first} says all that it needs"))
+            .hint(format!("leave out `{first}`, or all of the others"))
+            .also(join(at, first), "this is named as well"),
+        [_] => Problem::at(at, says).on_key(),
+    }
+}
+
 fn is_pattern(key: &str) -> bool {
     key.split('.').any(|word| word == "*" || word == "#")
 }
@@ -356,11 +355,5 @@ pub(super) fn bridged_key(kind: ExchangeType, key: &str) -> String {
         ExchangeType::Topic | ExchangeType::Direct if key.is_empty() => "#".to_owned(),
         ExchangeType::Topic | ExchangeType::Direct => key.to_owned(),
         ExchangeType::Fanout | ExchangeType::Headers => String::new(),
-    }
-}
-
-pub(super) fn push_new(bindings: &mut Vec<Binding>, binding: Binding) {
-    if !bindings.iter().any(|other| other.is_same(&binding)) {
-        bindings.push(binding);
     }
 }

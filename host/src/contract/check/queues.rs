@@ -18,6 +18,9 @@ impl Checker<'_> {
     pub(super) fn queues(&mut self) -> BTreeMap<String, Queue> {
         let mut queues = BTreeMap::new();
         for (name, raw) in &self.raw.queues {
+            if self.is_full() {
+                break;
+            }
             let at = join("/queues", name);
             self.entity_name(name, &at, "queue", raw.owned);
             let typed = self.typed(&at, raw);
@@ -137,7 +140,7 @@ impl Checker<'_> {
             }
             Some(key) => self.fault(&key_at, key_fault(key)),
             None if exchange.is_empty() => {
-                self.refuse(
+                self.refuse_way(
                     Problem::at(&at, "dead letters by the default exchange need a `routingKey`")
                         .because("it takes a message to the queue that its routing key names, and a dead letter's own key names none")
                         .hint("write the name of the dead-letter queue as `routingKey`"),

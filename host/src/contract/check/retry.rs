@@ -88,10 +88,12 @@ impl Checker<'_> {
             .unwrap_or_else(|| INITIAL_DELAY_MS.min(raw.max_delay_ms.unwrap_or(u64::MAX)));
         let max = raw.max_delay_ms.unwrap_or(MAX_DELAY_MS.max(initial));
         if max < initial {
-            self.refuse(Problem::at(
-                join(at, "maxDelayMs"),
-                format!("`maxDelayMs` cannot be less than `initialDelayMs` ({max} < {initial})"),
-            ));
+            let says = format!("`maxDelayMs` cannot be less than `initialDelayMs` ({max} < {initial})");
+            self.refuse(
+                Problem::at(join(at, "maxDelayMs"), says)
+                    .hint("a larger `maxDelayMs`, or a smaller `initialDelayMs`")
+                    .also(join(at, "initialDelayMs"), "the first delay"),
+            );
         }
         (Duration::from_millis(initial), Duration::from_millis(max))
     }

@@ -230,15 +230,16 @@ impl<'a> Checker<'a> {
         let found = self.foreign_name(name);
         if found.is_none() {
             self.incomplete = true;
-            let mut problem = Problem::at(at, format!("no {what} is called `{name}`")).suggest(name, known);
-            if let Some((alias, _)) = name.split_once('/')
-                && !self.raw.domains.contains_key(alias)
-                && !self.raw.domains.is_empty()
-            {
-                problem = problem
-                    .because(format!("and no domain is called `{alias}`"))
-                    .suggest(alias, self.raw.domains.keys().map(String::as_str));
-            }
+            let problem = match name.split_once('/') {
+                None => Problem::at(at, format!("no {what} is called `{name}`")).suggest(name, known),
+                Some((alias, _)) if self.raw.domains.is_empty() => {
+                    Problem::at(at, format!("no {what} is called `{name}`"))
+                        .hint(format!("if `{alias}` is another domain, name its contract in `domains`"))
+                }
+                Some((alias, _)) => Problem::at(at, format!("no domain is called `{alias}`"))
+                    .because(format!("`{name}` is the {what} of a domain"))
+                    .suggest(alias, self.raw.domains.keys().map(String::as_str)),
+            };
             // A domain that could not be read has been reported.
             if !name.split_once('/').is_some_and(|(alias, _)| self.raw.domains.contains_key(alias)) {
                 self.refuse(problem);

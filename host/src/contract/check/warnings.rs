@@ -1,6 +1,6 @@
 //! What may be meant and often is not. Each warning has a name, by which `allow` silences it, with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::problem::Problem;
 use super::super::raw::{self, OnPoison};
@@ -10,7 +10,7 @@ use super::super::{Contract, Owner, Queue, QueueType};
 use super::lossless;
 
 /// The names of all warnings.
-const NAMES: [&str; 12] = [
+pub(in super::super) const NAMES: [&str; 12] = [
     "classic-queue",
     "dead-letters-lost",
     "drops-when-full",
@@ -31,8 +31,9 @@ pub(super) fn check(contract: &Contract, raw: &raw::Contract, warnings: &mut Vec
     for queue in contract.queues.values().filter(|queue| queue.owner == Owner::Us) {
         let at = join("/queues", &queue.name);
         let is_consumed = consumed.contains(queue.name.as_str());
-        durability(&at, queue, warnings);
-        loss(&at, queue, is_consumed, raw.queues[&queue.name].on_poison, warnings);
+        let written = &raw.queues[&queue.name];
+        durability(&at, queue, written, warnings);
+        loss(&at, queue, is_consumed, written, warnings);
     }
     for exchange in contract.exchanges.values().filter(|exchange| exchange.owner == Owner::Us) {
         let at = join("/exchanges", &exchange.name);
@@ -55,7 +56,12 @@ pub(super) fn check(contract: &Contract, raw: &raw::Contract, warnings: &mut Vec
     unused(contract, raw, warnings);
 }
 
-fn durability(at: &str, queue: &Queue, warnings: &mut Vec<Problem>) {
+/// Where a key was written that may have been written as an argument.
+fn written(at: &str, raw: &raw::Queue, key: &str, argument: &str) -> String {
+    if raw.arguments.contains_key(argument) { join(&join(at, "arguments"), argument) } else { join(at, key) }
+}
+
+fn durability(at: &str, queue: &Queue, raw: &raw::Queue, warnings: &mut Vec<Problem>) {
     let name = &queue.name;
     let ends = if queue.exclusive {
         Some("with the connection that declares it")
@@ -78,18 +84,18 @@ fn durability(at: &str, queue: &Queue, warnings: &mut Vec<Problem>) {
         warnings.push(
             Problem::warning(
                 "queue-deletes-itself",
-                join(at, "expiresMs"),
+                written(at, raw, "expiresMs", "x-expires"),
                 format!("the broker deletes `{name}` when it is unused"),
             )
             .because("with all that is in it, and without dead letters")
-            .hint("leave `expiresMs` out"),
+            .hint("leave it out"),
         );
     }
 }
 
-fn loss(at: &str, queue: &Queue, consumed: bool, on_poison: OnPoison, warnings: &mut Vec<Problem>) {
+fn loss(at: &str, queue: &Queue, consumed: bool, raw: &raw::Queue, warnings: &mut Vec<Problem>) {
     let name = &queue.name;
-    if consumed && queue.dead_letter.is_none() && on_poison == OnPoison::Drop {
+    if consumed && queue.dead_letter.is_none() && raw.on_poison == OnPoison::Drop {
         warnings.push(
             Problem::warning(
                 "poison-dropped",
@@ -112,7 +118,7 @@ fn loss(at: &str, queue: &Queue, consumed: bool, on_poison: OnPoison, warnings: 
         warnings.push(
             Problem::warning(
                 "expires-unseen",
-                join(at, "messageTtlMs"),
+                written(at, raw, "messageTtlMs", "x-message-ttl"),
                 format!("what nobody fetched from `{name}` in time is dropped"),
             )
             .hint("with a `deadLetter`, it goes there"),
@@ -180,21 +186,21 @@ fn unused(contract: &Contract, raw: &raw::Contract, warnings: &mut Vec<Problem>)
 /// The warnings that `allow` does not silence, and what is wrong with `allow` itself.
 pub(super) fn not_allowed(raw: &raw::Contract, warnings: Vec<Problem>) -> Vec<Problem> {
     let mut hit = vec![false; raw.allow.len()];
+    let mut entries: HashMap<(&str, Option<&str>), Vec<usize>> = HashMap::new();
+    for (index, allow) in raw.allow.iter().enumerate() {
+        entries.entry((&allow.warning, allow.at.as_deref())).or_default().push(index);
+    }
     let mut left: Vec<Problem> = warnings
         .into_iter()
         .filter(|warning| {
             let place = dotted(&warning.pointer);
-            let mut silenced = false;
-            for (index, allow) in raw.allow.iter().enumerate() {
-                let here = allow.at.as_deref().is_none_or(|at| {
-                    place.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                });
-                if allow.warning == warning.name && here {
-                    hit[index] = true;
-                    silenced = true;
-                }
-            }
-            !silenced
+            // The place itself, and each that it is within.
+            let dots = place.match_indices('.').map(|(dot, _)| Some(&place[..dot]));
+            let around = dots.chain([Some(place.as_str()), None]);
+            let allowing: Vec<usize> =
+                around.filter_map(|at| entries.get(&(warning.name, at))).flatten().copied().collect();
+            allowing.iter().for_each(|index| hit[*index] = true);
+            allowing.is_empty()
         })
         .collect();
     for (index, allow) in raw.allow.iter().enumerate() {

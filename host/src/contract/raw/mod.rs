@@ -145,7 +145,7 @@ pub(in crate::contract) struct Queue {
     /// How often the broker itself takes a message back before it dead-letters it (quorum queues). If not said: 100; the
     /// `maxRetries` of `quorum-native`; and no limit to speak of where there is no `deadLetter`, because there the broker
     /// would drop it.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub(in crate::contract) delivery_limit: Option<i64>,
     /// How long a message may wait in the queue, in milliseconds.
     #[schemars(range(min = 0, max = 4_294_967_295_i64))]
@@ -154,10 +154,10 @@ pub(in crate::contract) struct Queue {
     #[schemars(range(min = 1, max = 4_294_967_295_i64))]
     pub(in crate::contract) expires_ms: Option<i64>,
     /// How many messages the queue holds.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub(in crate::contract) max_length: Option<i64>,
     /// How many bytes of messages the queue holds.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub(in crate::contract) max_length_bytes: Option<i64>,
     /// What the broker does when the queue is full. If not said: `reject-publish` on a quorum queue with a `deadLetter`
     /// (at-least-once dead-lettering needs it), else the broker's own `drop-head`.

@@ -2,12 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::super::problem::{Problem, list};
+use super::super::super::problem::{Problem, enough, list, nearest};
 use super::super::super::raw::{self, OnPoison};
 use super::super::super::routes::{Key, Routes, Way};
 use super::super::super::source::join;
-use super::super::super::{Contract, DeadLetter, Owner, Publisher, Queue, QueueType};
+use super::super::super::{Contract, DeadLetter, Owner, Queue, QueueType};
+use super::{HOPS_MAX, dead_end};
 
+/// Refuses consumed queues that say nothing of what cannot be handled, or two things.
+pub(super) fn missing(contract: &Contract, raw: &raw::Contract, problems: &mut Vec<Problem>) {
+    let consumed: BTreeMap<&str, &str> = contract
+        .consumers
+        .values()
+        .map(|consumer| (consumer.queue.as_str(), consumer.name.as_str()))
+        .collect();
+    for (name, written) in &raw.queues {
+        if enough(problems) {
+            return;
+        }
+        let at = join("/queues", name);
+        match (&written.dead_letter, consumed.get(name.as_str())) {
+            (Some(_), _) if written.on_poison == OnPoison::Drop => problems.push(
+                Problem::at(join(&at, "onPoison"), "`onPoison: drop` and `deadLetter` exclude each other")
+                    .on_key()
+                    .because("what cannot be handled is either kept or dropped")
+                    .also(join(&at, "deadLetter"), "here it is kept")
+                    .hint("leave one of them out"),
+            ),
+            (None, Some(consumer)) if written.on_poison == OnPoison::DeadLetter => problems.push(
+                Problem::at(at, format!("`{name}` has no `deadLetter`"))
+                    .on_key()
+                    .because(format!("a message that `{consumer}` cannot handle would have nowhere to go"))
+                    .hint("add `deadLetter: { exchange: ..., routingKey: ... }`, or say `onPoison: drop` to lose such messages"),
+            ),
+            (Some(_) | None, _) => {}
+        }
+    }
+}
+
+/// Follows the dead letters of all queues; the queues that they arrive in.
 pub(super) fn check<'c>(
     contract: &'c Contract,
     raw: &raw::Contract,
@@ -15,52 +48,59 @@ pub(super) fn check<'c>(
     ways: &BTreeMap<&'c str, Way<'c>>,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
-) {
-    let consumed: BTreeMap<&str, &str> = contract
-        .consumers
-        .values()
-        .map(|consumer| (consumer.queue.as_str(), consumer.name.as_str()))
-        .collect();
-    let mut into: HashMap<&str, Vec<&Publisher>> = HashMap::new();
-    for (publisher, way) in ways {
-        for queue in &way.queues {
-            into.entry(queue).or_default().push(&contract.publishers[*publisher]);
-        }
-    }
-    let mut letters = Letters { contract, routes, into, problems, warnings, ends: BTreeSet::new() };
+) -> BTreeSet<&'c str> {
+    let keys = keys_into_queues(contract, ways);
+    let mut letters = Letters { contract, routes, keys, problems, warnings, ends: BTreeSet::new(), hops: 0 };
     for (name, written) in &raw.queues {
-        let at = join("/queues", name);
         let queue = &contract.queues[name];
-        match (&queue.dead_letter, consumed.get(name.as_str())) {
-            (Some(_), _) if written.on_poison == OnPoison::Drop => letters.problems.push(
-                Problem::at(join(&at, "onPoison"), "`onPoison: drop` and `deadLetter` exclude each other")
-                    .hint("leave one of them out"),
-            ),
-            (Some(dead_letter), _) => {
-                let external = written.dead_letter.as_ref().is_some_and(|dead| dead.external_consumers);
-                letters.arrive(&at, queue, dead_letter, external);
-            }
-            (None, Some(consumer)) if written.on_poison == OnPoison::DeadLetter => letters.problems.push(
-                Problem::at(at, format!("`{name}` has no `deadLetter`"))
-                    .on_key()
-                    .because(format!("a message that `{consumer}` cannot handle would have nowhere to go"))
-                    .hint("add `deadLetter: { exchange: ..., routingKey: ... }`, or say `onPoison: drop` to lose such messages"),
-            ),
-            (None, _) => {}
+        if let Some(dead_letter) = &queue.dead_letter {
+            let external = written.dead_letter.as_ref().is_some_and(|dead| dead.external_consumers);
+            letters.arrive(&join("/queues", name), queue, dead_letter, external);
+        }
+        if enough(letters.problems) || letters.hops > HOPS_MAX {
+            break;
         }
     }
     letters.stay();
+    letters.ends
+}
+
+/// The keys that messages come into each queue with: none for one that may have any.
+fn keys_into_queues<'c>(
+    contract: &'c Contract,
+    ways: &BTreeMap<&'c str, Way<'c>>,
+) -> HashMap<&'c str, BTreeSet<Known<'c>>> {
+    let mut keys: HashMap<&str, BTreeSet<Known<'_>>> = HashMap::new();
+    for publisher in contract.publishers.values() {
+        let key = match (&publisher.routing_key, &publisher.pattern) {
+            (Some(key), _) => Known::Key(key),
+            (None, Some(pattern)) => Known::Pattern(pattern),
+            (None, None) => continue,
+        };
+        for queue in ways.get(publisher.name.as_str()).into_iter().flat_map(|way| &way.queues) {
+            keys.entry(queue).or_default().insert(key);
+        }
+    }
+    keys
+}
+
+/// What is known of a routing key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Known<'c> {
+    Key(&'c str),
+    Pattern(&'c str),
 }
 
 struct Letters<'c, 'p> {
     contract: &'c Contract,
     routes: &'p Routes<'c>,
-    /// Queue -> the publishers that reach it.
-    into: HashMap<&'c str, Vec<&'c Publisher>>,
+    keys: HashMap<&'c str, BTreeSet<Known<'c>>>,
     problems: &'p mut Vec<Problem>,
     warnings: &'p mut Vec<Problem>,
-    /// Queues that dead letters end in.
+    /// Queues that dead letters arrive in.
     ends: BTreeSet<&'c str>,
+    /// Steps followed so far.
+    hops: usize,
 }
 
 impl<'c> Letters<'c, '_> {
@@ -81,15 +121,20 @@ impl<'c> Letters<'c, '_> {
                 .because(
                     "the host publishes dead letters itself, with the reason, and may not publish to that",
                 )
-                .hint("leave `internal` out"),
+                .hint("leave `internal` out")
+                .also(
+                    join(&join("/exchanges", &exchange.name), "internal"),
+                    "only exchanges may publish to it",
+                ),
             );
             return;
         }
         for key in self.keys(queue, dead_letter) {
             let way = self.routes.way(&dead_letter.exchange, key);
+            self.hops += way.hops.len();
             if way.queues.is_empty() {
                 if !external {
-                    self.problems.push(self.lost(&at, queue, dead_letter, key));
+                    self.problems.push(self.lost(&at, queue, dead_letter, key, &way));
                 }
                 continue;
             }
@@ -118,41 +163,61 @@ impl<'c> Letters<'c, '_> {
 
     /// The keys that dead letters of `queue` may have: the one said, or those that its messages came with.
     fn keys(&self, queue: &Queue, dead_letter: &'c DeadLetter) -> Vec<Key<'c>> {
-        if let Some(key) = &dead_letter.routing_key {
-            return vec![Key::Exact(key)];
+        match (&dead_letter.routing_key, self.keys.get(queue.name.as_str())) {
+            (Some(key), _) => vec![Key::Exact(key)],
+            (None, None) => vec![Key::Any],
+            (None, Some(known)) => known
+                .iter()
+                .map(|known| match known {
+                    Known::Key(key) => Key::Exact(key),
+                    Known::Pattern(pattern) => Key::Pattern(pattern),
+                })
+                .collect(),
         }
-        let into = || self.into.get(queue.name.as_str()).into_iter().flatten();
-        let keys: BTreeSet<&str> = into().filter_map(|publisher| publisher.routing_key.as_deref()).collect();
-        let patterns: BTreeSet<&str> = into().filter_map(|publisher| publisher.pattern.as_deref()).collect();
-        if keys.is_empty() && patterns.is_empty() {
-            return vec![Key::Any];
-        }
-        keys.into_iter().map(Key::Exact).chain(patterns.into_iter().map(Key::Pattern)).collect()
     }
 
-    fn lost(&self, at: &str, queue: &Queue, dead_letter: &DeadLetter, key: Key<'_>) -> Problem {
+    fn lost(
+        &self,
+        at: &str,
+        queue: &Queue,
+        dead_letter: &DeadLetter,
+        key: Key<'_>,
+        way: &Way<'_>,
+    ) -> Problem {
         let exchange = &dead_letter.exchange;
         let bound: BTreeSet<&str> =
             self.routes.bindings_of(exchange).iter().map(|binding| binding.routing_key.as_str()).collect();
         let bound: Vec<&str> = bound.into_iter().collect();
         let somebodys =
             self.contract.exchanges.get(exchange).is_some_and(|exchange| exchange.owner == Owner::Somebody);
-        let (why, key) = match key {
+        let says = format!("dead letters of `{}` reach no queue", queue.name);
+        let of_dead_letter = dead_letter.routing_key.is_some();
+        if !way.hops.is_empty() {
+            return Problem::at(join(at, "exchange"), says)
+                .because(dead_end(self.routes, exchange, key, way))
+                .hint("bind a queue there");
+        }
+        let (why, with_key, part) = match key {
             _ if bound.is_empty() => {
-                (format!("nothing is bound to the exchange `{exchange}`"), key_text(key))
+                (format!("nothing is bound to the exchange `{exchange}`"), key_text(key), "exchange")
             }
             Key::Exact(key) | Key::Pattern(key) => (
                 format!("`{key}` matches none of the keys that `{exchange}` is bound with: {}", list(&bound)),
                 format!(" with the key `{key}`"),
+                if of_dead_letter { "routingKey" } else { "exchange" },
             ),
-            Key::Any => ("where its bindings lead, there is no queue".to_owned(), String::new()),
+            Key::Any => ("where its bindings lead, there is no queue".to_owned(), String::new(), "exchange"),
         };
-        let hint = if somebodys {
-            "if somebody else binds a queue to it, say `externalConsumers: true`".to_owned()
-        } else {
-            format!("bind a queue to `{exchange}`{key}")
-        };
-        Problem::at(at, format!("dead letters of `{}` reach no queue", queue.name)).because(why).hint(hint)
+        let problem = Problem::at(join(at, part), says).because(why);
+        let meant = dead_letter.routing_key.as_deref().and_then(|key| nearest(key, &bound));
+        match (meant, somebodys) {
+            (Some(meant), false) => problem.hint(format!("did you mean `{meant}`?")),
+            (_, true) => problem.hint("if somebody else binds a queue to it, say `externalConsumers: true`"),
+            (None, false) if part == "exchange" && !of_dead_letter && !bound.is_empty() => problem.hint(
+                "dead letters keep their own key: give `deadLetter` a `routingKey`, or bind a queue with `#`",
+            ),
+            (None, false) => problem.hint(format!("bind a queue to `{exchange}`{with_key}")),
+        }
     }
 
     /// The queues by which a dead letter comes back to `start`, if it does: it may expire again on its way.

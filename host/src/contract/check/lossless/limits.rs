@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::super::problem::Problem;
+use super::super::super::problem::{Problem, enough};
 use super::super::super::source::join;
 use super::super::super::{Contract, Queue, Retry};
 use crate::topology::wait_queue_name;
@@ -11,8 +11,11 @@ use crate::topology::wait_queue_name;
 const MIB: u64 = 1024 * 1024;
 
 pub(super) fn check(contract: &Contract, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
-    for consumer in contract.consumers.values() {
-        let queue = contract.queue_of(consumer);
+    let consumed = contract.consumers.values().filter_map(|consumer| contract.queues.get(&consumer.queue));
+    for queue in consumed {
+        if enough(problems) {
+            return;
+        }
         problems.extend(expires_while_it_waits(queue));
         if let Retry::TtlBackoff(backoff) = &queue.retry {
             for tier in backoff.tiers_ms() {
