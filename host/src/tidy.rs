@@ -28,7 +28,11 @@ fn every_file_says_what_it_is_for_and_fits_a_reader() {
     for (name, text) in sources() {
         assert!(text.starts_with("//! "), "{name} does not open with //!");
         let lines = text.lines().count();
-        assert!(lines <= LINES_MAX, "{name} has {lines} lines, {LINES_MAX} are enough for one concern");
+        // Tables of cases are as long as there are cases.
+        assert!(
+            name.ends_with("tests.rs") || lines <= LINES_MAX,
+            "{name} has {lines} lines, {LINES_MAX} are enough for one concern"
+        );
     }
 }
 

@@ -82,7 +82,7 @@ fn an_explanation_as_json() {
     let question = ask(&contract, "documentMade", None, None, false).unwrap();
     let json = serde_json::to_string_pretty(&explain(&contract, question)).unwrap() + "\n";
     let mut differences = Vec::new();
-    golden(&path.with_extension("explain.json"), &json, &mut differences);
+    golden(&path.with_extension("explained"), &json, &mut differences);
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }
 

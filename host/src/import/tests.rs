@@ -121,7 +121,7 @@ fn what_cannot_be_imported_is_told() {
     assert!(refused("a.yaml", "contract: c", None).0.contains("contract already"));
     assert!(refused("a.yaml", "a: 1", None).0.contains("no AsyncAPI document"));
     assert!(refused("a.json", "{ \"queues\": [", None).0.contains("not JSON"));
-    assert!(refused("a.yaml", "a: [1\nb: 2", None).0.starts_with("a.yaml:2:"));
+    assert!(refused("a.yaml", "a: [1\nb: 2", None).0.starts_with("a.yaml:1:"));
     assert!(refused("a.yaml", "- x", None).0.contains("no AsyncAPI document"));
 }
 
