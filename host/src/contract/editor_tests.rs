@@ -10,13 +10,13 @@ use super::tests::{corpus, variable};
 use super::{Surroundings, editor_schema, shape};
 
 /// The contract files below `folder`: those on top, and those that are included.
-fn all(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, bool)>) {
+fn all(folder: &Path, found: &mut Vec<(PathBuf, bool)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let is_contract =
             path.extension().is_some_and(|extension| extension == "yaml" || extension == "json");
         if path.is_dir() && path.file_name().is_none_or(|name| name != "schemas") {
-            all(&path, depth + 1, found);
+            all(&path, found);
         } else if is_contract {
             let folder = folder.file_name().unwrap_or_default();
             found.push((path, folder == "parts"));
@@ -51,7 +51,7 @@ fn the_schema_for_editors_accepts_what_the_parser_does() {
     let validators =
         [false, true].map(|fragment| jsonschema::draft202012::new(&editor_schema(fragment)).unwrap());
     let mut found = Vec::new();
-    all(&corpus(""), 0, &mut found);
+    all(&corpus(""), &mut found);
     let (mut accepted, mut refused) = (0, 0);
     for (path, fragment) in found {
         let text = std::fs::read_to_string(&path).unwrap();
