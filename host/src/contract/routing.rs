@@ -86,6 +86,16 @@ pub fn pattern_fault(pattern: &str) -> Option<String> {
 
 /// Whether some key matches both patterns.
 pub(super) fn patterns_meet(a: &str, b: &str) -> bool {
+    // Most pairs differ in a word before the first wildcard.
+    let wild = |word: &&str| matches!(*word, "*" | "#");
+    for (a, b) in a.split('.').zip(b.split('.')) {
+        if wild(&a) || wild(&b) {
+            break;
+        }
+        if a != b {
+            return false;
+        }
+    }
     let (a, b) = (words(a), words(b));
     // `open[j]`: what was seen of `a` and the first `j` words of `b` match some same beginning of a key.
     let mut open = vec![false; b.len() + 1];

@@ -19,6 +19,8 @@ use super::super::{
 
 /// How many steps the ways of all messages may have together.
 const HOPS_MAX: usize = 1_000_000;
+/// How many comparisons of two patterns count as one step.
+const COMPARISONS_PER_HOP: usize = 10;
 
 /// Checks what can be told of each part alone, also where other parts are missing.
 pub(super) fn alone(
@@ -45,6 +47,9 @@ pub(super) fn check(
     for publisher in contract.publishers.values() {
         let way = routes.way(&publisher.exchange, key(publisher));
         hops += way.hops.len();
+        if publisher.pattern.is_some() {
+            hops += routes.bindings_of(&publisher.exchange).len() / COMPARISONS_PER_HOP;
+        }
         ways.insert(&publisher.name, way);
         if hops > HOPS_MAX {
             problems.push(
