@@ -6,18 +6,16 @@ use serde_json::Value;
 
 use super::files::Files;
 use super::source::Source;
-use super::tests::{corpus, variable};
+use super::tests::{corpus, is_contract, variable};
 use super::{Surroundings, editor_schema, shape};
 
 /// The contract files below `folder`: those on top, and those that are included.
 fn all(folder: &Path, found: &mut Vec<(PathBuf, bool)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let is_contract =
-            path.extension().is_some_and(|extension| extension == "yaml" || extension == "json");
-        if path.is_dir() && path.file_name().is_none_or(|name| name != "schemas") {
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "schemas" && name != "asyncapi") {
             all(&path, found);
-        } else if is_contract {
+        } else if is_contract(&path) {
             let folder = folder.file_name().unwrap_or_default();
             found.push((path, folder == "parts"));
         }

@@ -22,6 +22,7 @@ mod hostile_tests;
 mod later;
 mod message;
 mod model;
+mod patterns;
 mod payload;
 mod problem;
 #[expect(dead_code, reason = "some texts are for readers of the contract, not for the host")]

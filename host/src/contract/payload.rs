@@ -18,7 +18,7 @@ const FILES_MAX: usize = 64;
 /// The largest schema file, in bytes.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Keywords whose values are data, in which a `$ref` is not a reference.
-const DATA: [&str; 5] = ["const", "enum", "default", "examples", "example"];
+pub(super) const DATA: [&str; 5] = ["const", "enum", "default", "examples", "example"];
 
 /// Makes one schema of what is written at `at`; `from` is the path of the file that it stands in.
 pub(super) fn bundle(
@@ -193,7 +193,10 @@ impl Bundle<'_> {
         }
         if path.ends_with(".yaml") || path.ends_with(".yml") {
             let source = Source::parse(path, &text).map_err(|failed| {
-                Problem::at(at, format!("the schema `{written}` is not YAML: {}", failed.1.says))
+                let (source, problem) = *failed;
+                let (line, _) = source.position(problem.span().map_or(0, |span| span.start));
+                let says = format!("the schema `{written}` is not YAML: line {line}: {}", problem.says);
+                Problem::at(at, says)
             })?;
             return Ok(source.root);
         }
@@ -210,6 +213,6 @@ impl Place<'_> {
 }
 
 /// Keywords whose values are schemas by name: the names are no keywords.
-fn is_named(key: &str) -> bool {
+pub(super) fn is_named(key: &str) -> bool {
     matches!(key, "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas")
 }

@@ -52,7 +52,7 @@ impl Problem {
     pub fn at(pointer: impl Into<String>, says: impl Into<String>) -> Self {
         Self {
             pointer: pointer.into(),
-            says: says.into(),
+            says: cut(says.into()),
             because: None,
             hint: None,
             severity: Severity::Error,
@@ -82,13 +82,13 @@ impl Problem {
 
     /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(cut(hint.into()));
         self
     }
 
     /// Adds why it would hurt.
     pub fn because(mut self, because: impl Into<String>) -> Self {
-        self.because = Some(because.into());
+        self.because = Some(cut(because.into()));
         self
     }
 
@@ -148,6 +148,15 @@ pub(super) fn brief(text: &str) -> String {
     format!("{}…", &text[..text.floor_char_boundary(SHOWN_MAX)])
 }
 
+/// A text for a problem, which may name what the file brought.
+fn cut(mut text: String) -> String {
+    if text.len() > SAYS_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(SAYS_BYTES_MAX));
+        text.push('…');
+    }
+    text
+}
+
 /// How many names one is compared with.
 const COMPARED_MAX: usize = 2000;
 
@@ -162,6 +171,11 @@ pub fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }
+
+/// How long what is told may be, in bytes.
+const TOLD_BYTES_MAX: usize = 1024 * 1024;
+/// The longest text of one problem, in bytes.
+const SAYS_BYTES_MAX: usize = 2000;
 
 /// How many problems are told of one contract. Where there are more, those who look for them stop looking.
 const TOLD_MAX: usize = 1000;
@@ -193,7 +207,13 @@ impl Problems {
             (problem.severity, file, range.start)
         });
         problems.dedup_by(|a, b| a.pointer == b.pointer && a.says == b.says && a.file == b.file);
-        problems.truncate(TOLD_MAX);
+        let mut bytes = 0;
+        let fits = |problem: &&Problem| {
+            bytes += problem.pointer.len() + problem.says.len();
+            bytes <= TOLD_BYTES_MAX
+        };
+        let fitting = problems.iter().take(TOLD_MAX).take_while(fits).count();
+        problems.truncate(fitting.max(1));
         Self { files, problems }
     }
 

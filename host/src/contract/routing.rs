@@ -86,13 +86,12 @@ pub fn pattern_fault(pattern: &str) -> Option<String> {
 
 /// Whether some key matches both patterns.
 pub(super) fn patterns_meet(a: &str, b: &str) -> bool {
-    // Most pairs differ in a word before the first wildcard.
-    let wild = |word: &&str| matches!(*word, "*" | "#");
-    for (a, b) in a.split('.').zip(b.split('.')) {
-        if wild(&a) || wild(&b) {
+    // Most part before the first `#`, and nothing is allocated for them.
+    for (a, b) in each_word(a).zip(each_word(b)) {
+        if a == "#" || b == "#" {
             break;
         }
-        if a != b {
+        if a != b && a != "*" && b != "*" {
             return false;
         }
     }

@@ -115,8 +115,9 @@ fn unknown_keys(root: &mut Value, files: &mut Files, problems: &mut Vec<Problem>
             known.iter().copied().filter(|key| error.instance().get(*key).is_none()).collect();
         for key in unexpected {
             let pointer = join(parent, key);
-            let meant = if is_known(key) { None } else { nearest(key, &free) };
+            let mut meant = None;
             if problems.len() < PROBLEMS_MAX {
+                meant = if is_known(key) { None } else { nearest(key, &free) };
                 problems.push(unknown_key(key, &pointer, meant, &known));
             }
             unknown.push((pointer, meant.map(|meant| (join(parent, meant), meant))));

@@ -56,7 +56,7 @@ pub(super) fn unknown_key(key: &str, pointer: &str, meant: Option<&str>, known: 
     }
     match owners(key).as_slice() {
         [] => problem.hint(format!("there is: {}", list(known))),
-        owners => problem.hint(format!("`{key}` is a key of {}", owners.join(" and of "))),
+        owners => problem.hint(format!("`{key}` is a key of {}", owners.join(", and of "))),
     }
 }
 

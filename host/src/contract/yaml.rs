@@ -18,9 +18,9 @@ use super::yaml_faults as faults;
 /// The deepest nesting of a contract, in levels.
 const DEPTH_MAX: usize = 64;
 /// The longest key, in bytes.
-const KEY_BYTES_MAX: usize = 1024;
+const KEY_BYTES_MAX: usize = 4096;
 /// The longest way to a value, in bytes of all its keys.
-const PATH_BYTES_MAX: usize = 4096;
+const PATH_BYTES_MAX: usize = 16 * 1024;
 /// How many values a contract may have, those that aliases repeat among them.
 const VALUES_MAX: usize = 300_000;
 /// How many bytes of text aliases may repeat.
@@ -30,6 +30,11 @@ pub(super) const NO_TAGS: &str = "YAML tags are not part of the contract languag
 
 /// Reads the one document of `text`.
 pub(super) fn read(text: &str) -> Result<(Value, Place), Problem> {
+    // YAML has none of them, and a terminal that shows them obeys them.
+    let is_control = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}');
+    if let Some(at) = text.find(is_control) {
+        return Err(faults::explain(text, at, "unprintable"));
+    }
     let (parsed, offsets) = Offsets::new(text);
     let mut reader = Reader {
         text,

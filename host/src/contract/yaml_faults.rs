@@ -67,8 +67,8 @@ fn short(text: &str, at: usize, info: &str) -> Problem {
         ("recursion limit", "nested deeper than 64 levels", None),
         (
             "unprintable",
-            "a character that cannot be printed",
-            Some("in double quotes, it can be written as an escape such as `\\u0000`"),
+            "a control character",
+            Some("leave it out; in double quotes, it can be written as an escape such as `\\u0007`"),
         ),
         (
             "byte order mark",

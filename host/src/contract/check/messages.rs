@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
 use super::super::Surroundings;
 use super::super::domains::Domain;
 use super::super::files::resolve;
 use super::super::message::Example;
+use super::super::patterns::compile;
 use super::super::payload::bundle;
 use super::super::problem::{Problem, brief};
 use super::super::source::join;
@@ -17,9 +17,6 @@ use super::{Checker, Messages};
 
 /// The largest message that RabbitMQ 4 takes unless told otherwise, in bytes.
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// How large one compiled pattern may be, in bytes. Patterns are matched in linear time, because messages come from
-/// anywhere: one that backtracks could be made to take the host's time.
-const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
 impl<'a> Checker<'a> {
@@ -108,9 +105,7 @@ impl<'a> Checker<'a> {
                 .map(str::to_owned)
         };
         let mut validator = |key: &str, written: &Map<String, Value>, schema: &Value| {
-            jsonschema::draft202012::options()
-                .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
-                .build(schema)
+            compile(schema)
                 .map_err(|error| self.refuse(not_a_schema(&join(at, key), file(written).as_deref(), &error)))
                 .ok()
         };
@@ -179,14 +174,7 @@ fn not_a_schema(at: &str, file: Option<&str>, error: &jsonschema::ValidationErro
         "type" if error.instance().is_string() => {
             problem(format!("`{}` is not a type of JSON Schema", brief(written))).suggest(written, TYPES)
         }
-        "pattern" if ["(?=", "(?!", "(?<"].iter().any(|look| written.contains(look)) => problem(format!(
-            "the pattern `{}` looks around",
-            brief(written)
-        ))
-        .because("messages come from anywhere, and such patterns can be made to take the host's time")
-        .hint("say it with `not`, `anyOf` or `allOf` and patterns without look-around and back-references"),
-        "pattern" => problem(format!("`{}` is not a regular expression, or too large a one", brief(written)))
-            .because("patterns are matched in linear time, without look-around and back-references"),
+        "pattern" => problem(format!("`{}` is not a regular expression, or too large a one", brief(written))),
         _ if place.is_empty() => problem(format!("not a JSON Schema: {}", brief(&error.to_string()))),
         _ => problem(format!("`{keyword}` is not as JSON Schema has it: {}", brief(&error.to_string()))),
     }

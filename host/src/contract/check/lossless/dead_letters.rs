@@ -1,5 +1,6 @@
 //! Whether what cannot be handled arrives somewhere, stays there, and does not come back.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::super::problem::{Problem, enough, list, nearest};
@@ -7,7 +8,7 @@ use super::super::super::raw::{self, OnPoison};
 use super::super::super::routes::{Key, Routes, Way};
 use super::super::super::source::join;
 use super::super::super::{Contract, DeadLetter, Owner, Queue, QueueType};
-use super::{HOPS_MAX, dead_end};
+use super::{HOPS_MAX, dead_end, too_many_ways};
 
 /// Refuses consumed queues that say nothing of what cannot be handled, or two things.
 pub(super) fn missing(contract: &Contract, raw: &raw::Contract, problems: &mut Vec<Problem>) {
@@ -50,14 +51,18 @@ pub(super) fn check<'c>(
     warnings: &mut Vec<Problem>,
 ) -> BTreeSet<&'c str> {
     let keys = keys_into_queues(contract, ways);
-    let mut letters = Letters { contract, routes, keys, problems, warnings, ends: BTreeSet::new(), hops: 0 };
+    let mut letters =
+        Letters { contract, routes, keys, problems, warnings, ends: BTreeSet::new(), hops: Cell::new(0) };
     for (name, written) in &raw.queues {
         let queue = &contract.queues[name];
         if let Some(dead_letter) = &queue.dead_letter {
             let external = written.dead_letter.as_ref().is_some_and(|dead| dead.external_consumers);
             letters.arrive(&join("/queues", name), queue, dead_letter, external);
         }
-        if enough(letters.problems) || letters.hops > HOPS_MAX {
+        if letters.hops.get() > HOPS_MAX {
+            letters.problems.push(too_many_ways());
+        }
+        if enough(letters.problems) || letters.hops.get() > HOPS_MAX {
             break;
         }
     }
@@ -100,7 +105,7 @@ struct Letters<'c, 'p> {
     /// Queues that dead letters arrive in.
     ends: BTreeSet<&'c str>,
     /// Steps followed so far.
-    hops: usize,
+    hops: Cell<usize>,
 }
 
 impl<'c> Letters<'c, '_> {
@@ -131,7 +136,7 @@ impl<'c> Letters<'c, '_> {
         }
         for key in self.keys(queue, dead_letter) {
             let way = self.routes.way(&dead_letter.exchange, key);
-            self.hops += way.hops.len();
+            self.hops.set(self.hops.get() + way.hops.len());
             if way.queues.is_empty() {
                 if !external {
                     self.problems.push(self.lost(&at, queue, dead_letter, key, &way));
@@ -198,15 +203,15 @@ impl<'c> Letters<'c, '_> {
                 .hint("bind a queue there");
         }
         let (why, with_key, part) = match key {
-            _ if bound.is_empty() => {
-                (format!("nothing is bound to the exchange `{exchange}`"), key_text(key), "exchange")
-            }
-            Key::Exact(key) | Key::Pattern(key) => (
+            Key::Exact(key) | Key::Pattern(key) if !bound.is_empty() => (
                 format!("`{key}` matches none of the keys that `{exchange}` is bound with: {}", list(&bound)),
                 format!(" with the key `{key}`"),
                 if of_dead_letter { "routingKey" } else { "exchange" },
             ),
-            Key::Any => ("where its bindings lead, there is no queue".to_owned(), String::new(), "exchange"),
+            // Of any key, each binding may be the one.
+            Key::Exact(_) | Key::Pattern(_) | Key::Any => {
+                (format!("nothing is bound to the exchange `{exchange}`"), key_text(key), "exchange")
+            }
         };
         let problem = Problem::at(join(at, part), says).because(why);
         let meant = dead_letter.routing_key.as_deref().and_then(|key| nearest(key, &bound));
@@ -232,7 +237,12 @@ impl<'c> Letters<'c, '_> {
             let queue = &self.contract.queues[last];
             let (Some(_), Some(dead_letter)) = (queue.message_ttl, &queue.dead_letter) else { continue };
             let key = dead_letter.routing_key.as_deref().map_or(Key::Any, Key::Exact);
-            for next in self.routes.way(&dead_letter.exchange, key).queues {
+            let way = self.routes.way(&dead_letter.exchange, key);
+            self.hops.set(self.hops.get() + way.hops.len() + trail.len());
+            if self.hops.get() > HOPS_MAX {
+                return None; // as is said where the queues are gone through
+            }
+            for next in way.queues {
                 if next == start || seen.insert(next) {
                     open.push(trail.iter().copied().chain([next]).collect());
                 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::super::compat::{Comparison, Roles, compare};
 use super::super::super::problem::Problem;
+use super::super::super::raw;
 use super::super::super::routes::Way;
 use super::super::super::source::join;
 use super::super::super::{Consumer, Contract, Message, Publisher, Takes};
@@ -15,6 +16,7 @@ const TOLD_MAX: usize = 4;
 
 pub(super) fn check(
     contract: &Contract,
+    raw: &raw::Contract,
     ways: &BTreeMap<&str, Way<'_>>,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
@@ -33,7 +35,8 @@ pub(super) fn check(
             let pair = (publisher.message.name.as_str(), consumer.message.name.as_str());
             let verdict =
                 compared.entry(pair).or_insert_with(|| understands(&publisher.message, &consumer.message));
-            tell(publisher, consumer, verdict, problems, warnings);
+            let own_view = raw.consumers.get(&consumer.name).is_some_and(|written| written.message.is_some());
+            tell(publisher, consumer, own_view, verdict, problems, warnings);
         }
     }
 }
@@ -83,12 +86,14 @@ fn understands(writer: &Message, reader: &Message) -> Verdict {
 fn tell(
     publisher: &Publisher,
     consumer: &Consumer,
+    own_view: bool,
     verdict: &Verdict,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
     let at = join("/consumers", &consumer.name);
     let at = match &consumer.takes {
+        _ if own_view => join(&at, "message"),
         Takes::Message => join(&at, "message"),
         Takes::Event(_) => join(&at, "event"),
         Takes::Command(_) => join(&at, "command"),
