@@ -41,11 +41,11 @@ fn place(text: &str, needle: &str) -> String {
 fn a_contract_that_is_not_sound_is_refused_with_place_and_hint() {
     let sound = Worker::new(ECHOES).to_string();
     for (from, to, at, says, hint) in [
-        ("exchanges:\n", "exchanges: [\n", "", "not valid YAML", ""),
+        ("exchanges:\n", "exchanges: [\n", "", "this `[` is not closed", "add the `]`"),
         ("contract: tests", "contract: !tag tests", "!tag", "YAML tags are not part of the contract", ""),
         ("{ command: task", "{ comand: task", "comand: task", "`comand`", "did you mean `command`?"),
         ("deadlineMs: 60000", "deadlineMs: soon", "soon", "", ""),
-        ("deadlineMs: 60000", "deadlineMs: 0", "0 }, publishes", "`0` is less than 1", ""),
+        ("deadlineMs: 60000", "deadlineMs: 0", "0 }, publishes", "`deadlineMs` is between 1 and 1500000", ""),
         ("queue: work,", "queue: wrok,", "wrok", "no queue is called `wrok`", "did you mean `work`?"),
         ("message: task }", "message: tusk }", "tusk", "no message is called `tusk`", "did you mean `task`?"),
         (
@@ -71,7 +71,13 @@ fn a_contract_that_is_not_sound_is_refused_with_place_and_hint() {
             "`bad.json` is not JSON",
             "",
         ),
-        ("payload: { type: object }", "payload: { type: thing }", "thing", "not a JSON Schema", ""),
+        (
+            "payload: { type: object }",
+            "payload: { type: thing }",
+            "thing",
+            "`thing` is not a type of JSON Schema",
+            "",
+        ),
         (
             "routingKey: dead }, retry",
             "routingKey: dad }, retry",

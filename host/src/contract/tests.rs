@@ -15,12 +15,17 @@ pub(crate) fn corpus(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/contracts").join(kind)
 }
 
+/// By its name; goldens beside it have two extensions, as `ways.topology.json`.
+pub(super) fn is_contract(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "json")
+        && !stem.contains('.')
+}
+
 pub(super) fn files(kind: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(corpus(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "json"));
-    // `ways.topology.json` is a golden.
-    files.retain(|path| path.file_stem().is_some_and(|stem| !stem.to_string_lossy().contains('.')));
+    files.retain(|path| is_contract(path));
     files.sort();
     assert!(!files.is_empty());
     files

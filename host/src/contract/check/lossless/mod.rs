@@ -52,22 +52,21 @@ pub(super) fn check(
         }
         ways.insert(&publisher.name, way);
         if hops > HOPS_MAX {
-            problems.push(
-                Problem::at(
-                    "/exchanges",
-                    format!("messages have more than {HOPS_MAX} ways through this contract"),
-                )
-                .on_key()
-                .because("each publisher is followed through each binding that takes its messages")
-                .hint("split the contract into domains"),
-            );
+            problems.push(too_many_ways());
             return;
         }
     }
     unroutable_publishers(contract, &routes, &ways, problems);
     let dead_lettered = dead_letters::check(contract, raw, &routes, &ways, problems, warnings);
     unreachable_consumers(contract, &routes, &ways, &dead_lettered, problems, warnings);
-    schemas::check(contract, &ways, problems, warnings);
+    schemas::check(contract, raw, &ways, problems, warnings);
+}
+
+fn too_many_ways() -> Problem {
+    Problem::at("/exchanges", format!("messages have more than {HOPS_MAX} ways through this contract"))
+        .on_key()
+        .because("each of them is followed through each binding that takes it, and so is each dead letter")
+        .hint("split the contract into domains")
 }
 
 /// What a publisher publishes with.
