@@ -26,7 +26,13 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, ValidationError<'stat
     };
     let validator = options().build(schema)?; // so that places in errors are those of the schema as it is written
     let mut guarded = schema.clone();
-    if guard(&mut guarded) { options().build(&guarded) } else { Ok(validator) }
+    if guard(&mut guarded) {
+        return options().build(&guarded);
+    }
+    // The engine that can look around takes `-` for `-+1*-+`; where nothing looks around, the linear one is right.
+    let linear = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
+    let linear = jsonschema::draft202012::options().with_pattern_options(linear);
+    Ok(linear.build(schema).unwrap_or(validator))
 }
 
 /// Lets patterns that look around see short texts only; whether there are any.
@@ -92,6 +98,13 @@ mod tests {
         assert!(!fits(&format!("{}@example.com", "a".repeat(3000))));
         let plain = compile(&json!({ "type": "string", "pattern": "^a+$" })).unwrap();
         assert!(plain.is_valid(&json!("a".repeat(100_000))));
+    }
+
+    #[test]
+    fn plain_patterns_match_what_they_say() {
+        let validator = compile(&json!({ "pattern": "^-+1*-+$" })).unwrap();
+        assert!(validator.is_valid(&json!("--")));
+        assert!(!validator.is_valid(&json!("-")));
     }
 
     #[test]
