@@ -208,7 +208,7 @@ impl Checker<'_> {
         kind: ExchangeType,
         headers: Option<&Map<String, Value>>,
         matching: Option<HeadersMatch>,
-        mut arguments: Map<String, Value>,
+        arguments: Map<String, Value>,
     ) -> Map<String, Value> {
         for (key, given) in [("headers", headers.is_some()), ("match", matching.is_some())] {
             if given && kind != ExchangeType::Headers {
@@ -237,18 +237,8 @@ impl Checker<'_> {
                         .hint("for one of several values, write a binding for each"),
                 );
             }
-            arguments.insert(name.clone(), value.clone());
         }
-        if headers.is_some_and(|headers| !headers.is_empty()) {
-            let word = match matching.unwrap_or(HeadersMatch::All) {
-                HeadersMatch::All => "all",
-                HeadersMatch::Any => "any",
-                HeadersMatch::AllWithX => "all-with-x",
-                HeadersMatch::AnyWithX => "any-with-x",
-            };
-            arguments.insert("x-match".to_owned(), Value::from(word));
-        }
-        arguments
+        matched(headers, matching, arguments)
     }
 
     pub(super) fn entity_name(&mut self, name: &str, at: &str, what: &str, owned: bool) {
@@ -314,15 +304,13 @@ impl Checker<'_> {
 
     fn their_bindings(&self, domain: &Domain, owner: &Owner) -> Vec<Binding> {
         let mut bindings = Vec::new();
-        let mut add = |exchange: String, destination: Destination, key: Option<&str>, from: String| {
-            bindings.push(Binding {
-                exchange,
-                destination,
-                routing_key: key.unwrap_or_default().to_owned(),
-                arguments: Map::new(),
-                owner: owner.clone(),
-                from,
-            });
+        let mut add = |exchange: String,
+                       destination: Destination,
+                       key: Option<&str>,
+                       arguments: Map<String, Value>,
+                       from: String| {
+            let (routing_key, owner) = (key.unwrap_or_default().to_owned(), owner.clone());
+            bindings.push(Binding { exchange, destination, routing_key, arguments, owner, from });
         };
         for (name, raw) in &domain.raw.bindings {
             let Some((exchange, _)) = self.their_exchange(domain, &raw.exchange) else { continue };
@@ -332,7 +320,8 @@ impl Checker<'_> {
                 (None, Some((exchange, _))) => Destination::Exchange(exchange),
                 (None, None) => continue,
             };
-            add(exchange, destination, raw.routing_key.as_deref(), join("/bindings", name));
+            let arguments = matched(raw.headers.as_ref(), raw.matching, raw.arguments.clone());
+            add(exchange, destination, raw.routing_key.as_deref(), arguments, join("/bindings", name));
         }
         for (name, raw) in &domain.raw.consumers {
             let flow = match (&raw.event, &raw.command) {
@@ -343,16 +332,36 @@ impl Checker<'_> {
             let (Some((exchange, _, key)), Some(queue)) = (flow, &raw.queue) else { continue };
             let key = raw.routing_key.clone().or(key);
             let (queue, from) = (Destination::Queue(queue.clone()), join("/consumers", name));
+            let arguments = matched(raw.headers.as_ref(), None, Map::new());
             match &raw.bridge_exchange {
                 Some(bridge) => {
-                    add(exchange, Destination::Exchange(bridge.clone()), key.as_deref(), from.clone());
-                    add(bridge.clone(), queue, key.as_deref(), from);
+                    let to_bridge = Destination::Exchange(bridge.clone());
+                    add(exchange, to_bridge, key.as_deref(), arguments, from.clone());
+                    add(bridge.clone(), queue, key.as_deref(), Map::new(), from);
                 }
-                None => add(exchange, queue, key.as_deref(), from),
+                None => add(exchange, queue, key.as_deref(), arguments, from),
             }
         }
         bindings
     }
+}
+
+/// The arguments of a binding that matches headers, beside those given as they are.
+fn matched(
+    headers: Option<&Map<String, Value>>,
+    matching: Option<HeadersMatch>,
+    mut arguments: Map<String, Value>,
+) -> Map<String, Value> {
+    let Some(headers) = headers.filter(|headers| !headers.is_empty()) else { return arguments };
+    arguments.extend(headers.clone());
+    let word = match matching.unwrap_or(HeadersMatch::All) {
+        HeadersMatch::All => "all",
+        HeadersMatch::Any => "any",
+        HeadersMatch::AllWithX => "all-with-x",
+        HeadersMatch::AnyWithX => "any-with-x",
+    };
+    arguments.insert("x-match".to_owned(), Value::from(word));
+    arguments
 }
 
 fn exchange(
