@@ -178,7 +178,7 @@ const TOLD_BYTES_MAX: usize = 1024 * 1024;
 const SAYS_BYTES_MAX: usize = 2000;
 
 /// How many problems are told of one contract. Where there are more, those who look for them stop looking.
-const TOLD_MAX: usize = 1000;
+pub(super) const TOLD_MAX: usize = 1000;
 
 /// Whether there are as many problems as can be told.
 pub(super) fn enough(problems: &[Problem]) -> bool {
@@ -189,6 +189,8 @@ pub(super) fn enough(problems: &[Problem]) -> bool {
 pub struct Problems {
     files: Arc<Files>,
     problems: Vec<Problem>,
+    /// There may be more than were looked for, or than can be told.
+    may_be_more: bool,
 }
 
 /// Where a problem is in its text.
@@ -213,8 +215,9 @@ impl Problems {
             bytes <= TOLD_BYTES_MAX
         };
         let fitting = problems.iter().take(TOLD_MAX).take_while(fits).count();
+        let may_be_more = enough(&problems) || fitting < problems.len();
         problems.truncate(fitting.max(1));
-        Self { files, problems }
+        Self { files, problems, may_be_more }
     }
 
     /// The problems: errors first, then in the order of the text.
@@ -235,12 +238,13 @@ impl Problems {
     /// These and others of the same contract, as one.
     pub fn and(self, others: Self) -> Self {
         let problems = self.problems.into_iter().chain(others.problems).collect();
-        Self::new(self.files, problems)
+        let both = Self::new(self.files, problems);
+        Self { may_be_more: both.may_be_more || self.may_be_more || others.may_be_more, ..both }
     }
 
     /// Whether there may be more than were looked for.
     pub(super) fn may_be_more(&self) -> bool {
-        self.problems.len() >= TOLD_MAX
+        self.may_be_more
     }
 
     pub(super) fn located(&self) -> impl Iterator<Item = Located<'_>> {

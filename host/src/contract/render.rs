@@ -28,12 +28,12 @@ impl Problems {
         }
         let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
         if errors + warnings > SHOWN_MAX {
-            let or_more = if self.may_be_more() { " or more" } else { "" };
-            out.push_str(&format!("… and {} more{or_more}\n\n", errors + warnings - SHOWN_MAX));
+            out.push_str(&format!("… and {} more\n\n", errors + warnings - SHOWN_MAX));
         }
         let counts = [counted(errors, "problem"), counted(warnings, "warning")];
         let counts: Vec<String> = counts.into_iter().flatten().collect();
-        out.push_str(&format!("{}: {}", self.contract_path(), counts.join(", ")));
+        let or_more = if self.may_be_more() { ", and there may be more" } else { "" };
+        out.push_str(&format!("{}: {}{or_more}", self.contract_path(), counts.join(", ")));
         out
     }
 

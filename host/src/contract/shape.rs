@@ -11,14 +11,14 @@ use schemars::{Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use super::files::Files;
-use super::problem::{Problem, nearest};
+use super::problem::{Problem, TOLD_MAX, nearest};
 use super::raw;
 use super::shape_faults::{is_known, known_keys, plain_is, unknown_key, wrong_value};
 use super::source::{join, unescape};
 use super::yaml::plain_value;
 
 /// How many problems of shape are told.
-const PROBLEMS_MAX: usize = 500;
+const PROBLEMS_MAX: usize = TOLD_MAX;
 /// How many misspelt keys are read as what was meant.
 const GUESSES_MAX: usize = 50;
 /// How deep in misspelt keys further ones are looked for.
