@@ -64,20 +64,5 @@ pub fn document(contract: &Contract, servers: &[Server]) -> Node {
 
 /// A vhost as it is, of the way it is written in a URL.
 fn decoded(vhost: &str) -> String {
-    let mut bytes = Vec::with_capacity(vhost.len());
-    let mut rest = vhost.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_encoding::percent_decode_str(vhost).decode_utf8_lossy().into_owned()
 }

@@ -3,6 +3,7 @@
 //! these delete something; that is why Warren does not do them.
 
 use crate::topology::{Purpose, QueueDeclaration};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What the commands are about.
 #[derive(Debug, Clone, Copy)]
@@ -105,17 +106,12 @@ fn quoted(text: &str) -> String {
     }
 }
 
+/// What a segment of a URL may not hold as it is (RFC 3986: all but unreserved characters).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// As one segment of a URL.
 pub fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(byte.into());
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 #[cfg(test)]
