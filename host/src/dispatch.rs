@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::{Delivery, Publication, Publisher, Settlement};
-use crate::contract::{self, DeadLetter, OnFailure, Retry};
+use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, Retry};
 use crate::message::{HeaderValue, Message, Properties, headers_json};
 use crate::policy::copy::{self, Holder};
 use crate::policy::{self, Attempt, Disposition, Outcome, history};
@@ -35,6 +35,8 @@ pub struct Subscription {
     pub retry: Retry,
     /// What becomes of failures, where it is not what their class says.
     pub on_failure: OnFailure,
+    /// When a message is acknowledged.
+    pub delivery_mode: DeliveryMode,
     /// How often a message may be handed over without being settled.
     pub deliveries_max: u32,
     /// Where dead letters go; none if the contract says to drop them.
@@ -118,8 +120,8 @@ async fn work(subscription: &Subscription, epoch: &Epoch, delivery: &mut Deliver
         return put_off(subscription, epoch, &delivery.message, message_id, attempt, disposition).await;
     }
     let Call { outcome, outbox } = call(subscription, epoch, delivery, &message_id, attempt).await?;
-    let Subscription { retry, on_failure, .. } = subscription;
-    let disposition = policy::decide(&outcome, attempt, retry, on_failure, fastrand::f64());
+    let Subscription { retry, on_failure, delivery_mode, .. } = subscription;
+    let disposition = policy::decide(&outcome, attempt, retry, on_failure, *delivery_mode, fastrand::f64());
     let (publications, settlement) = match &disposition {
         Disposition::Ack => {
             let publish = |outgoing| publication(subscription, &delivery.message, &message_id, outgoing);

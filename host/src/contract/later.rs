@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::source::join;
-use super::{Capabilities, Contract, Isolation};
+use super::{Capabilities, Contract, DeliveryMode, Isolation};
 
 impl Contract {
     /// Everything in the contract that `run` has to refuse, because it does not do it yet.
@@ -22,6 +22,9 @@ impl Contract {
             let at = join("/consumers", &consumer.name);
             if consumer.handler.isolation == Isolation::Reuse {
                 cannot(join(&join(&at, "handler"), "isolation"), "a handler with `isolation: reuse`");
+            }
+            if consumer.delivery == DeliveryMode::AtMostOnce {
+                cannot(join(&at, "delivery"), "a consumer with `delivery: at-most-once`");
             }
             let Capabilities { config, secrets, http, files, key_value } = &consumer.capabilities;
             for (key, granted) in [

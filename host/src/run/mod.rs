@@ -169,6 +169,7 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             message: consumer.message.clone(),
             retry: queue.retry.clone(),
             on_failure: consumer.on_failure,
+            delivery_mode: consumer.delivery,
             deliveries_max: queue.deliveries_max,
             dead_letter: queue.dead_letter.clone(),
             permits: Semaphore::new(consumer.handler.concurrency.into()),
