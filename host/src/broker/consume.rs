@@ -44,7 +44,7 @@ impl Delivery {
 }
 
 /// What takes deliveries; it must not wait.
-pub type Sink = Box<dyn Fn(Delivery) + Send>;
+pub type Sink = Box<dyn Fn(Delivery) + Send + Sync>;
 
 /// From where, and how much ahead.
 #[derive(Debug, Clone)]

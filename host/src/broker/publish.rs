@@ -118,7 +118,8 @@ impl Publisher {
     pub fn new() -> (Self, Publishing) {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (alone, solo) = Solo::new();
-        let lane = Lane { queue, waiting: VecDeque::new(), sent: Vec::new(), alone, troubled: HashMap::new() };
+        let lane =
+            Lane { queue, waiting: VecDeque::new(), sent: Vec::new(), alone, troubled: HashMap::new() };
         (Self { jobs }, Publishing { lane, solo })
     }
 
@@ -306,7 +307,9 @@ pub(super) async fn publish(
         return Err(Error::StrangeReturn(strange.clone()));
     }
     let verdicts = batch.iter().zip(acked);
-    Ok(verdicts.map(|(publication, acked)| verdict(publication, acked, returned.remove(id(publication)))).collect())
+    Ok(verdicts
+        .map(|(publication, acked)| verdict(publication, acked, returned.remove(id(publication))))
+        .collect())
 }
 
 /// Resolves when the broker has had its time to confirm. While it blocks us, because it is short of memory or disk, its

@@ -89,7 +89,10 @@ impl Solo {
     }
 }
 
-async fn alone(connection: &Connection, publication: &Publication) -> Result<Result<(), PublishError>, Error> {
+async fn alone(
+    connection: &Connection,
+    publication: &Publication,
+) -> Result<Result<(), PublishError>, Error> {
     let channel = confirming(connection).await?;
     let published = publish(connection, &channel, &[publication]).await;
     super::close(&channel).await;

@@ -86,7 +86,9 @@ impl Finished {
         let now = Instant::now();
         lost.extend(prints.drain(..).map(|print| (print, now)));
         while lost.len() > CHANNELS_MAX * (self.prefetch + 1) {
-            let Some(oldest) = lost.iter().min_by_key(|(_, since)| **since).map(|(print, _)| *print) else { break };
+            let Some(oldest) = lost.iter().min_by_key(|(_, since)| **since).map(|(print, _)| *print) else {
+                break;
+            };
             lost.remove(&oldest);
         }
     }

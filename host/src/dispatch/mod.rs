@@ -121,7 +121,12 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, mut delivery: 
         && subscription.finished.knows(print, delivery.redelivered)
     {
         let Holder { consumer, queue, .. } = &subscription.holder;
-        tracing::info!(consumer, queue, message_id = arrived_id, "was finished before its ack was lost, and is acked again");
+        tracing::info!(
+            consumer,
+            queue,
+            message_id = arrived_id,
+            "was finished before its ack was lost, and is acked again"
+        );
         if delivery.settle(Settlement::Ack).is_ok() {
             epoch.recent.add(print);
         }
@@ -170,7 +175,12 @@ async fn places<'a>(
         if history::is_suspect(message) {
             let Holder { consumer, queue, .. } = &subscription.holder;
             let deliveries = history::deliveries(message);
-            tracing::warn!(consumer, queue, deliveries, "a message was handed over that often and never settled, it is tried alone");
+            tracing::warn!(
+                consumer,
+                queue,
+                deliveries,
+                "a message was handed over that often and never settled, it is tried alone"
+            );
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..SUSPECT_WAIT_MAX_MS))).await;
             alone = subscription.suspects.acquire().await.ok();
         }
@@ -340,7 +350,11 @@ async fn publish_dead_letter(
         let Some(why) = why else { continue };
         if subscription.broker_dead_letters && trouble.is_long() {
             let Holder { consumer, queue, .. } = &subscription.holder;
-            tracing::error!(consumer, queue, "a dead letter cannot be published and is left to the broker: {why}");
+            tracing::error!(
+                consumer,
+                queue,
+                "a dead letter cannot be published and is left to the broker: {why}"
+            );
             return Ok(Settlement::DeadLetter);
         }
         trouble.pause(&why.to_string()).await?;

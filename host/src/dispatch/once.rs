@@ -30,7 +30,12 @@ pub(super) async fn dispatch(subscription: &Subscription, epoch: &Epoch, deliver
         Err(LetGo::Back | LetGo::Stale) => {
             let Holder { consumer, queue, .. } = &subscription.holder;
             let message_id = message.properties.message_id.as_deref().unwrap_or_default();
-            tracing::error!(consumer, queue, message_id, "lost: acked on receipt, and what came of it could not be published");
+            tracing::error!(
+                consumer,
+                queue,
+                message_id,
+                "lost: acked on receipt, and what came of it could not be published"
+            );
         }
     }
 }
@@ -54,6 +59,10 @@ async fn not_again(subscription: &Subscription, epoch: &Epoch, mut delivery: Del
     let settled = delivery.settle(settlement);
     if settled.is_ok() && settlement != Settlement::Return {
         let disposition = Disposition::DeadLetter;
-        record(subscription, &Done { message_id, attempt, outcome, disposition, settlement, print: None }, began.elapsed());
+        record(
+            subscription,
+            &Done { message_id, attempt, outcome, disposition, settlement, print: None },
+            began.elapsed(),
+        );
     }
 }

@@ -41,7 +41,11 @@ impl<'a> Trouble<'a> {
         let pause = PAUSE.saturating_mul(1 << self.pauses.min(5)).min(PAUSE_MAX);
         self.pauses += 1;
         if self.since.elapsed() + pause > KEPT_MAX {
-            tracing::warn!(consumer, queue, "the message was kept for long and goes back to its queue: {why}");
+            tracing::warn!(
+                consumer,
+                queue,
+                "the message was kept for long and goes back to its queue: {why}"
+            );
             return Err(LetGo::Back);
         }
         tracing::warn!(

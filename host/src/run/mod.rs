@@ -119,7 +119,10 @@ impl Host {
         let ended = self.consume(&publisher, &stop).await;
         self.detached.close();
         if tokio::time::timeout_at(self.end(), self.detached.wait()).await.is_err() {
-            tracing::error!(left = self.detached.len(), "the grace period is over: messages that are acked already are lost");
+            tracing::error!(
+                left = self.detached.len(),
+                "the grace period is over: messages that are acked already are lost"
+            );
         }
         drop(publisher); // the publishing task ends with its last publisher
         drop(tokio::time::timeout(LAST_CONFIRMS, supervised.join_next()).await);

@@ -25,7 +25,10 @@ pub(super) async fn supervise(
             },
             reason = failed => reason,
         };
-        tracing::warn!(reason, "lost the publishing connection, connecting again; what is to be published waits");
+        tracing::warn!(
+            reason,
+            "lost the publishing connection, connecting again; what is to be published waits"
+        );
         connection.close().await;
         connection = loop {
             if publishing.is_done() {
