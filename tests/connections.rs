@@ -85,12 +85,13 @@ fn what_ends_after_its_connection_settles_nothing_on_the_next() {
 #[test]
 fn a_connection_that_the_broker_closes_loses_nothing_in_flight() {
     // Of the two connections of a host either may go alone.
-    for name in ["warren publishes", "warren consumes"] {
+    for (name, back) in [("warren publishes", "publishing again"), ("warren consumes", "ready")] {
         let vhost = Vhost::fresh("closed");
         let host = Host::start(&slow(), &vhost);
         vhost.client.publish_all("in", "task", slow_letters(120, 300));
+        let before = host.events(back).len();
         vhost.close_connection(name);
-        host.until_ready(2);
+        host.until_event(back, before + 1);
         all_handled_once(&vhost, host, 120);
     }
 }
@@ -112,7 +113,7 @@ fn a_queue_that_is_deleted_is_declared_again() {
     let vhost = Vhost::fresh("deleted");
     let host = Host::start(&Worker::new(ECHOES), &vhost);
     vhost.client.delete_queue("work");
-    host.until_ready(2);
+    host.until_event("consuming again", 1);
     vhost.client.publish("in", "task", Letter::json("m-0", &json!({})));
     all_handled_once(&vhost, host, 1);
 }

@@ -125,23 +125,20 @@ fn as_many_messages_as_allowed_come_out_of_one() {
 }
 
 /// Publishes two messages of which the replacement cannot be published, because `queue` is not bound any more; gives
-/// a host that has tried and keeps them.
+/// a host that has tried.
 fn kept(vhost: &Vhost, project: &Project, queue: &str, exchange: &str, key: &str) -> Host {
     let host = project.start(vhost);
     vhost.client.unbind(queue, exchange, key);
-    for id in ["m-1", "m-2"] {
-        vhost.client.publish("in", "task", Letter::json(id, &json!({ "id": id })));
-    }
-    host.until_event(KEPT, 2);
-    assert_eq!(vhost.leftovers(), [].into());
+    let letters = ["m-1", "m-2"].map(|id| Letter::json(id, &json!({ "id": id })));
+    vhost.client.publish_all("in", "task", letters.into());
+    host.until_event(KEPT, 1);
     host
 }
 
 #[test]
-fn an_output_that_no_queue_takes_is_kept_until_one_does() {
+fn an_output_that_no_queue_takes_is_kept_until_the_host_has_bound_one() {
     let vhost = Vhost::fresh("unbound");
     let host = kept(&vhost, &Project::new(&Worker::new(ECHOES)), "echoes", "out", "echoed");
-    vhost.client.bind("echoes", "out", "echoed");
     let mut echoes: Vec<_> = vhost.client.take("echoes", 2).iter().map(Got::json).collect();
     host.finish();
     echoes.sort_by_key(|echo| echo["id"].to_string());
@@ -154,24 +151,26 @@ fn an_output_that_no_queue_takes_is_kept_until_one_does() {
 fn a_kept_message_outlives_its_host() {
     for (name, end) in [("stopped", Host::finish as fn(Host)), ("killed", Host::kill9)] {
         let vhost = Vhost::fresh(name);
-        let project = Project::new(&Worker::new(ECHOES));
-        end(kept(&vhost, &project, "echoes", "out", "echoed"));
-        vhost.client.until_ready("work", 2);
-        assert_eq!(vhost.leftovers(), [("work".to_owned(), 2)].into());
-        // Declares the binding again.
+        let full = "type: classic, maxLength: 1, arguments: { x-overflow: reject-publish }";
+        let project = Project::new(&Worker::new(ECHOES).echoes(full));
         let host = project.start(&vhost);
-        let echoes = vhost.client.take("echoes", 2);
+        vhost.client.publish("out", "echoed", Letter::json("in the way", &json!({})));
+        vhost.client.publish("in", "task", Letter::json("m-1", &json!({})));
+        host.until_event(KEPT, 1);
+        end(host);
+        vhost.client.until_ready("work", 1);
+        assert_eq!(vhost.client.take_one("echoes").id(), "in the way");
+        let host = project.start(&vhost);
+        assert_eq!(vhost.client.take_one("echoes").json()["attempt"], 1, "{name}");
         host.finish();
-        assert!(echoes.iter().all(|echo| echo.json()["attempt"] == 1), "{name}");
         assert_eq!(vhost.leftovers(), [].into());
     }
 }
 
 #[test]
-fn a_dead_letter_that_no_queue_takes_is_kept_until_one_does() {
+fn a_dead_letter_that_no_queue_takes_is_kept_until_the_host_has_bound_one() {
     let vhost = Vhost::fresh("dead-unbound");
     let host = kept(&vhost, &Project::new(&Worker::new(FAILS_PERMANENTLY)), "dead", "dlx", "dead");
-    vhost.client.bind("dead", "dlx", "dead");
     let dead = vhost.client.take("dead", 2);
     host.finish();
     let ids: BTreeSet<String> = dead.iter().map(Got::id).collect();
@@ -181,16 +180,13 @@ fn a_dead_letter_that_no_queue_takes_is_kept_until_one_does() {
 }
 
 #[test]
-fn a_retry_that_no_wait_queue_takes_is_kept() {
+fn a_retry_that_no_wait_queue_takes_is_kept_until_the_host_has_declared_one() {
     let vhost = Vhost::fresh("no-tier");
     let project = Project::new(&Worker::new(FAILS_TRANSIENTLY).retry(RETRY));
     let host = project.start(&vhost);
     vhost.client.delete_queue("work-wait-50ms");
     vhost.client.publish("in", "task", Letter::json("m-1", &json!({})));
     host.until_event(KEPT, 1);
-    host.finish();
-    assert_eq!(vhost.leftovers(), [("work".to_owned(), 1)].into());
-    let host = project.start(&vhost);
     let dead = vhost.client.take_one("dead");
     host.finish();
     assert_eq!(dead.integer("x-warren-attempts"), 3);
@@ -237,6 +233,7 @@ fn every_verdict_of_a_pipelined_batch_is_right() {
     vhost.client.declare_queue("full", &arguments(full));
     vhost.client.publish("", "full", Letter::raw("1"));
     let publication = |n: usize| {
+        let exchange = if n % 100 == 51 { "nowhere" } else { "" };
         let routing_key = match n % 10 {
             3 => "missing",
             7 => "full",
@@ -245,14 +242,14 @@ fn every_verdict_of_a_pipelined_batch_is_right() {
         };
         let properties = Properties { message_id: Some(format!("p-{n}")), ..Properties::default() };
         let message = Message { properties, body: b"{}".to_vec(), ..Message::default() };
-        Publication { exchange: String::new(), routing_key: routing_key.to_owned(), message }
+        Publication { exchange: exchange.to_owned(), routing_key: routing_key.to_owned(), message }
     };
     let verdicts = wait(async {
         let address = Address::parse(&vhost.url()).unwrap();
         let connection = Connection::open(&address, "verdicts").await.unwrap();
-        let (publisher, publishing) = Publisher::open(&connection).await.unwrap();
+        let (publisher, mut publishing) = Publisher::new();
         let publish = async move { publisher.publish((0..400).map(publication).collect()).await };
-        let (verdicts, ended) = tokio::join!(publish, publishing);
+        let (verdicts, ended) = tokio::join!(publish, publishing.serve(&connection));
         ended.unwrap();
         connection.close().await;
         verdicts.unwrap()
@@ -261,10 +258,14 @@ fn every_verdict_of_a_pipelined_batch_is_right() {
     for (n, (publication, verdict)) in verdicts.iter().enumerate() {
         assert_eq!(publication.message.properties.message_id, Some(format!("p-{n}")));
         match (n % 10, verdict) {
+            // The broker closes the channel over these, with everything else that is on its way on it.
+            (1, Err(PublishError::Failed { .. })) if n % 100 == 51 => {}
             (3, Err(PublishError::Returned { .. })) | (7, Err(PublishError::Refused { .. })) => {}
             (3 | 7, _) | (_, Err(_)) => panic!("message {n}: {verdict:?}"),
+            (1, Ok(())) if n % 100 == 51 => panic!("message {n}: {verdict:?}"),
             (_, Ok(())) => {}
         }
     }
-    assert_eq!((vhost.client.drain("quorum").len(), vhost.client.drain("classic").len()), (200, 120));
+    let ids = |queue: &str| vhost.client.drain(queue).iter().map(Got::id).collect::<BTreeSet<_>>().len();
+    assert_eq!((ids("quorum"), ids("classic")), (200, 116));
 }

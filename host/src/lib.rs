@@ -19,6 +19,7 @@
 //! - `load`: reads contract, schemas and components from disk.
 //! - `run`: the composition root: start-up, epochs, drain.
 //! - `cli`: the commands.
+//! - `failpoint`: where tests may kill the host; nothing in the binary that is shipped.
 //!
 //! Invariants: nothing is acked before what replaces it is confirmed and was not returned. A trap publishes nothing.
 //! An unknown outcome is never success. A host fault costs no attempt. A delivery is settled once, by value, in the
@@ -31,6 +32,7 @@ pub mod contract;
 pub mod diff;
 pub mod dispatch;
 pub mod explain;
+mod failpoint;
 pub mod import;
 pub mod load;
 pub mod message;

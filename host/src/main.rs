@@ -8,7 +8,7 @@ use warren::cli::{Cli, Exit};
 /// whose stack it does not let us size; at Rust's own 2 MiB, one such message ends the process. Costs address space only.
 const STACK_BYTES: &str = "134217728";
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     deepen_stacks();
     let cli = match Cli::read() {
         Ok(cli) => cli,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::contract::{
-    Access, Capabilities, Consumer, Contract, FailureAction, HandlerSpec, Isolation, Message, OnFailure,
-    Owner, Publisher, PublisherKind, Rpc, Takes,
+    Access, Capabilities, Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message,
+    OnFailure, Owner, Publisher, PublisherKind, Rpc, Takes,
 };
 use crate::yaml::{Mapping, Node};
 
@@ -114,6 +114,9 @@ impl<'c> Operations<'_, 'c> {
         ours.set_full("publishes", publishes);
         ours.set_full("capabilities", capabilities(&consumer.capabilities));
         ours.set_full("onFailure", on_failure(&consumer.on_failure));
+        if consumer.delivery == DeliveryMode::AtMostOnce {
+            ours.set("delivery", consumer.delivery.word());
+        }
         operation.set("x-warren", ours);
         operation
     }

@@ -134,6 +134,16 @@ impl Connection {
         }
     }
 
+    /// Whether it is open, as far as is known: a broker that has fallen silent is missed only by its heartbeats.
+    pub fn is_open(&self) -> bool {
+        self.inner.status().connected()
+    }
+
+    /// Whether the broker has told us to publish nothing, because it is short of memory or disk.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.inner.status().blocked()
+    }
+
     pub(super) async fn channel(&self) -> Result<Channel, Error> {
         reply("channel.open", self.inner.create_channel()).await
     }

@@ -1,11 +1,14 @@
 //! Consuming from one queue: a channel of its own, prefetch set before the first delivery, and deliveries handed to a
-//! sink. When the broker cancels the consumer or closes the channel, the epoch has failed: the broker-side consumer of
-//! a cancelled one can live on and swallow messages until its channel is closed.
+//! sink. When the broker cancels the consumer or closes the channel, this epoch has failed, and the channel is closed:
+//! the broker-side consumer of a cancelled one can live on and swallow messages until then.
+//!
+//! It begins with a prefetch of one. A message that kills its host makes the broker count a delivery for each message
+//! that was handed over with it; so, as long as what comes first may be such a message, nothing else is handed over.
 
 use std::fmt;
 
 use futures_util::{FutureExt, StreamExt};
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +17,7 @@ use crate::message::Message;
 
 use super::amqp::{message_from, short};
 use super::settle::{self, Settlement, StaleEpoch, Token};
-use super::{Connection, Error, reply};
+use super::{Connection, Error, close, reply};
 
 /// One handing-over of a message. It is settled once, by value.
 #[derive(Debug)]
@@ -31,74 +34,117 @@ impl Delivery {
     pub fn settle(self, settlement: Settlement) -> Result<(), StaleEpoch> {
         self.token.settle(settlement)
     }
+
+    /// Ends this delivery with an ack before anything was done with the message: whatever happens now, the broker will
+    /// not hand it over again.
+    pub fn ack_on_receipt(self) -> Result<Message, StaleEpoch> {
+        self.token.settle(Settlement::Ack)?;
+        Ok(self.message)
+    }
 }
 
 /// What takes deliveries; it must not wait.
-pub type Sink = Box<dyn Fn(Delivery) + Send>;
+pub type Sink = Box<dyn Fn(Delivery) + Send + Sync>;
+
+/// From where, and how much ahead.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// The queue.
+    pub queue: String,
+    /// The consumer tag.
+    pub tag: String,
+    /// How many messages the broker may hand over that are not settled.
+    pub prefetch: u16,
+    /// Whether a message may be one that kills its host, so that none should be handed over with it.
+    pub is_suspect: fn(&Message) -> bool,
+}
 
 /// A running consumer.
 pub struct Consumption {
+    feed: Feed,
     channel: lapin::Channel,
     consumer: lapin::Consumer,
-    queue: String,
+    /// It has a prefetch of one.
+    careful: bool,
 }
 
 impl Consumption {
-    /// Starts to consume from `queue`.
-    pub async fn start(
-        connection: &Connection,
-        queue: &str,
-        tag: &str,
-        prefetch: u16,
-    ) -> Result<Self, Error> {
+    /// Starts to consume.
+    pub async fn start(connection: &Connection, feed: Feed) -> Result<Self, Error> {
         let channel = connection.channel().await?;
-        // Before consuming: lapin buffers deliveries without a bound, and the prefetch is all that bounds them.
-        reply("basic.qos", channel.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
-        let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-        let consume = channel.basic_consume(short(queue), short(tag), options, FieldTable::default());
-        let consumer = reply("basic.consume", consume).await?;
-        Ok(Self { channel, consumer, queue: queue.to_owned() })
+        let looking = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = channel.queue_declare(short(&feed.queue), looking, FieldTable::default());
+        let careful = reply("queue.declare", queue).await?.message_count() > 0 && feed.prefetch > 1;
+        let consumer = consume(&channel, &feed, careful).await?;
+        Ok(Self { feed, channel, consumer, careful })
     }
 
     /// Hands deliveries to `sink` until `stop`, then waits until all of them are settled.
-    /// An error means that the epoch has failed.
-    pub async fn run(self, sink: Sink, stop: CancellationToken) -> Result<(), Error> {
+    /// An error means that the epoch has failed, and that `close` is called for.
+    pub async fn run(&mut self, sink: Sink, stop: CancellationToken) -> Result<(), Error> {
         let (settlements, settling) = mpsc::unbounded_channel();
-        let tag = self.consumer.tag();
-        let channel = self.channel.clone();
-        let take = take(self.consumer, channel, tag, settlements, sink, stop);
         let settle = settle::run(self.channel.clone(), settling);
-        tokio::try_join!(take, settle)?;
-        tracing::debug!(queue = self.queue, "consumer is done");
-        reply("channel.close", self.channel.close(200, "drained".into())).await
+        tokio::try_join!(self.take(settlements, sink, stop), settle)?;
+        tracing::debug!(queue = self.feed.queue, "consumer is done");
+        Ok(())
+    }
+
+    /// Closes the channel. What was not settled on it goes back to the queue.
+    pub async fn close(self) {
+        close(&self.channel).await;
+    }
+
+    async fn take(
+        &mut self,
+        settlements: mpsc::UnboundedSender<(u64, Settlement)>,
+        sink: Sink,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                delivery = self.consumer.next() => delivery,
+            };
+            let delivery = match delivery {
+                Some(delivery) => own(delivery?, &settlements),
+                None => return Err(Error::Cancelled),
+            };
+            let go_on_carefully = self.careful && (self.feed.is_suspect)(&delivery.message);
+            sink(delivery);
+            if self.careful && !go_on_carefully {
+                self.careful = false;
+                let full = consume(&self.channel, &self.feed, false).await?;
+                let careful = std::mem::replace(&mut self.consumer, full);
+                cancel(&self.channel, careful, &settlements, &sink).await?;
+            }
+        }
+        cancel(&self.channel, self.consumer.clone(), &settlements, &sink).await
     }
 }
 
-async fn take(
+async fn consume(channel: &lapin::Channel, feed: &Feed, careful: bool) -> Result<lapin::Consumer, Error> {
+    let (prefetch, tag) =
+        if careful { (1, format!("{}.careful", feed.tag)) } else { (feed.prefetch, feed.tag.clone()) };
+    // Before consuming: lapin buffers deliveries without a bound, and the prefetch is all that bounds them.
+    reply("basic.qos", channel.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
+    let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
+    let consume = channel.basic_consume(short(&feed.queue), short(&tag), options, FieldTable::default());
+    reply("basic.consume", consume).await
+}
+
+/// Takes no more. What lapin has buffered is handed on, to be given back one by one: a closed channel would give it back,
+/// too, but every version of RabbitMQ counts that as a delivery.
+async fn cancel(
+    channel: &lapin::Channel,
     mut consumer: lapin::Consumer,
-    channel: lapin::Channel,
-    tag: lapin::types::ShortString,
-    settlements: mpsc::UnboundedSender<(u64, Settlement)>,
-    sink: Sink,
-    stop: CancellationToken,
+    settlements: &mpsc::UnboundedSender<(u64, Settlement)>,
+    sink: &Sink,
 ) -> Result<(), Error> {
-    loop {
-        let delivery = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            delivery = consumer.next() => delivery,
-        };
-        match delivery {
-            Some(Ok(delivery)) => sink(own(delivery, &settlements)),
-            Some(Err(error)) => return Err(error.into()),
-            None => return Err(Error::Cancelled),
-        }
-    }
-    reply("basic.cancel", channel.basic_cancel(tag, BasicCancelOptions { nowait: false })).await?;
-    // What lapin has buffered is handed on, to be given back one by one: a closed channel would give it back, too, but
-    // every version of RabbitMQ counts that as a delivery.
+    let options = BasicCancelOptions { nowait: false };
+    reply("basic.cancel", channel.basic_cancel(consumer.tag(), options)).await?;
     while let Some(Some(Ok(delivery))) = consumer.next().now_or_never() {
-        sink(own(delivery, &settlements));
+        sink(own(delivery, settlements));
     }
     Ok(())
 }
@@ -113,6 +159,6 @@ fn own(
 
 impl fmt::Debug for Consumption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumption").field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("Consumption").field("queue", &self.feed.queue).finish_non_exhaustive()
     }
 }

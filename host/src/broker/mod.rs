@@ -1,8 +1,8 @@
 //! The room that talks AMQP, and the only one that names lapin: connect, declare, consume, publish, settle.
 //!
-//! It decides nothing. An `Epoch` is one life of the two connections (one to consume, one to publish, because a broker
-//! that is short of memory stops reading from connections that publish). Everything handed out belongs to the epoch it
-//! came from: once that has failed, a delivery of it can no longer be settled, and the broker hands it over again.
+//! It decides nothing. There are two connections, one to consume and one to publish, because a broker that is short of
+//! memory stops reading from connections that publish. A delivery belongs to the channel it came over, whose life is an
+//! epoch: once that has failed, the delivery can no longer be settled, and the broker hands it over again.
 //! Every await on the broker has a timeout, and a timeout never leads to an ack.
 
 mod amqp;
@@ -15,17 +15,18 @@ mod observe;
 mod probe;
 mod publish;
 mod settle;
+mod solo;
 
 use std::time::Duration;
 
 pub use change::{Outcome, SETTLING, change};
 pub use connection::{Address, ConnectError, Connection};
-pub use consume::{Consumption, Delivery, Sink};
+pub use consume::{Consumption, Delivery, Feed, Sink};
 pub use declare::{DeclareError, declare};
 pub use manage::{Management, ManagementError};
 pub use observe::{counts, observe};
 pub use probe::version;
-pub use publish::{Publication, PublishError, Publisher, Unconfirmed, Verdict};
+pub use publish::{Publication, PublishError, Publisher, Publishing, Unconfirmed, Verdict};
 pub use settle::{Settlement, StaleEpoch};
 
 /// How long the broker may take for one answer.
@@ -55,5 +56,13 @@ async fn reply<T>(what: &'static str, answer: impl Future<Output = lapin::Result
     match tokio::time::timeout(REPLY_TIMEOUT, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Error::Timeout(what)),
+    }
+}
+
+/// Closes a channel, or gives up on it.
+async fn close(channel: &lapin::Channel) {
+    let closing = reply("channel.close", channel.close(200, "done".into()));
+    if let Err(error) = closing.await {
+        tracing::debug!(%error, "the channel was already gone");
     }
 }

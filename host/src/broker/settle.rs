@@ -24,6 +24,8 @@ pub enum Settlement {
     /// It was not tried, or through no fault of its own in vain; the broker hands it over again. From RabbitMQ 4.3
     /// this does not count.
     Return,
+    /// The broker is to dead-letter it, as the queue's own arguments say.
+    DeadLetter,
 }
 
 /// The connection that a delivery came over is gone; the broker hands the message over again.
@@ -70,6 +72,7 @@ pub(super) async fn run(
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while settlements.recv_many(&mut batch, BATCH_MAX).await > 0 {
         for step in window.take(batch.drain(..)) {
+            crate::failpoint::pass("before-ack-flush", "").await;
             send(&channel, step).await?;
         }
     }
@@ -87,6 +90,9 @@ async fn send(channel: &Channel, step: Step) -> Result<(), Error> {
         Step::Reject(tag) => {
             reply("basic.reject", channel.basic_reject(tag, BasicRejectOptions { requeue: true })).await
         }
+        Step::DeadLetter(tag) => {
+            reply("basic.reject", channel.basic_reject(tag, BasicRejectOptions { requeue: false })).await
+        }
         Step::Return(tag) => {
             let options = BasicNackOptions { multiple: false, requeue: true };
             reply("basic.nack", channel.basic_nack(tag, options)).await
@@ -102,6 +108,7 @@ enum Step {
     Ack(u64),
     Reject(u64),
     Return(u64),
+    DeadLetter(u64),
 }
 
 /// Which tags of a channel are settled. Tags start at 1 and grow by 1.
@@ -123,6 +130,7 @@ impl Window {
                 Settlement::Ack => acks.push(tag),
                 Settlement::Reject => steps.push(Step::Reject(tag)),
                 Settlement::Return => steps.push(Step::Return(tag)),
+                Settlement::DeadLetter => steps.push(Step::DeadLetter(tag)),
             }
         }
         while self.beyond.remove(&(self.settled_up_to + 1)) {
@@ -144,7 +152,7 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::Settlement::{Ack, Reject, Return};
+    use super::Settlement::{Ack, DeadLetter, Reject, Return};
     use super::*;
 
     fn steps(batches: &[&[(u64, Settlement)]]) -> Vec<Vec<Step>> {
@@ -168,8 +176,8 @@ mod tests {
     #[test]
     fn rejected_tags_leave_before_the_row_is_acked() {
         assert_eq!(
-            steps(&[&[(1, Ack), (2, Reject), (3, Ack), (4, Return)]]),
-            [[Step::Reject(2), Step::Return(4), Step::AckUpTo(3)]]
+            steps(&[&[(1, Ack), (2, Reject), (3, Ack), (4, Return), (5, DeadLetter)]]),
+            [[Step::Reject(2), Step::Return(4), Step::DeadLetter(5), Step::AckUpTo(3)]]
         );
     }
 
@@ -196,7 +204,9 @@ mod tests {
                             );
                             covered.iter().for_each(|tag| assert!(open.remove(tag)));
                         }
-                        Step::Ack(tag) | Step::Reject(tag) | Step::Return(tag) => assert!(open.remove(&tag)),
+                        Step::Ack(tag) | Step::Reject(tag) | Step::Return(tag) | Step::DeadLetter(tag) => {
+                            assert!(open.remove(&tag));
+                        }
                     }
                 }
             }

@@ -66,7 +66,7 @@ dependsOnHeaders, and as arrays:
   queues    name, type, declared, domain, sure, messageTtlMs,
             whenFull { maxMessages, maxBytes, overflow },
             deadLetter { exchange, routingKey, ownKey, queues },
-            consumer { name, message, component, publishes, maxAttempts, deadlineMs,
+            consumer { name, message, component, delivery, publishes, maxAttempts, deadlineMs,
             memoryBytes, outcomes, neverSettled { deliveries, by, then } }
   outcomes  outcome, overridden (by `onFailure`), steps { fromAttempt, toAttempt, then,
             waitQueue, afterMs, minMs, maxMs }; `then` is ack, retry, requeue,

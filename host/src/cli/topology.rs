@@ -53,7 +53,7 @@ The JSON has contract, version, needsNativeDelay, and as arrays:
               deadLetter { exchange, routingKey, queues }
   bindings    exchange, queue or toExchange, routingKey, arguments, from (a JSON pointer)
   publishers  name, kind, exchange, routingKey, pattern, message
-  consumers   name, queue, message, component, publishes
+  consumers   name, queue, message, component, delivery, publishes
 `declared` is false for what somebody else declares. Later versions may add fields;
 none changes its meaning.";
 

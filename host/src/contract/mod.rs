@@ -50,7 +50,7 @@ pub use headers::{compared, headers_match};
 pub use message::{Decoded, Example, Message};
 pub use model::*;
 pub use problem::{Problem, Problems, Severity, nearest};
-pub use raw::{Access, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
+pub use raw::{Access, DeliveryMode, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
 pub use routing::{key_fault, pattern_fault, topic_matches};
 pub(crate) use source::TEXT_BYTES_MAX;
 pub(crate) use yaml::plain_value;

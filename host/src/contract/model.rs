@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Message;
-use super::raw::{Access, ExchangeType, FailureAction, Isolation, QueueType};
+use super::raw::{Access, DeliveryMode, ExchangeType, FailureAction, Isolation, QueueType};
 use super::routing::{self, topic_matches};
 
 /// An exchange.
@@ -217,6 +217,8 @@ pub struct Consumer {
     pub capabilities: Capabilities,
     /// What becomes of failures, where it is not what their class says.
     pub on_failure: OnFailure,
+    /// When a message is acknowledged: after it was handled, or before.
+    pub delivery: DeliveryMode,
     /// How many messages the broker hands over ahead.
     pub prefetch: u16,
     /// One line on what it does.
@@ -342,6 +344,16 @@ impl Retry {
                 max_retries.saturating_add(1)
             }
             Self::TtlBackoff(backoff) => backoff.max_retries.saturating_add(1),
+        }
+    }
+}
+
+impl DeliveryMode {
+    /// The contract's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at-least-once",
+            Self::AtMostOnce => "at-most-once",
         }
     }
 }

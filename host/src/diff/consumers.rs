@@ -4,7 +4,9 @@
 use super::messages::Flow;
 use super::{Both, Change, Class, Stage, Subject, grants, summary};
 use crate::contract::compat::Roles;
-use crate::contract::{Consumer, Contract, FailureAction, HandlerSpec, Isolation, Message, OnFailure, Takes};
+use crate::contract::{
+    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure, Takes,
+};
 
 /// What changed about consumers.
 pub(super) fn changes(both: Both<'_>) -> Vec<Change> {
@@ -75,6 +77,7 @@ fn changed(both: Both<'_>, old: &Consumer, new: &Consumer) -> Vec<Change> {
     changes.extend(grants::publishes(subject(new), &old.publishes, &new.publishes));
     changes.extend(grants::capabilities(&subject(new), &old.capabilities, &new.capabilities));
     changes.extend(on_failure(subject(new), &old.on_failure, &new.on_failure));
+    changes.extend(delivery(subject(new), old.delivery, new.delivery));
     if old.prefetch != new.prefetch {
         let says = format!("`prefetch` is {}, it was {}", new.prefetch, old.prefetch);
         changes.push(Change::new(Class::Compatible, subject(new), says));
@@ -200,6 +203,26 @@ fn handler(subject: Subject, old: &HandlerSpec, new: &HandlerSpec) -> Vec<Change
         });
     }
     changes
+}
+
+fn delivery(subject: Subject, old: DeliveryMode, new: DeliveryMode) -> Option<Change> {
+    let says = format!("`delivery` is `{}`, it was `{}`", new.word(), old.word());
+    match (old, new) {
+        (DeliveryMode::AtLeastOnce, DeliveryMode::AtMostOnce) => Some(
+            Change::new(Class::Breaking, subject, says)
+                .breaks("who sends what it takes and counts on it: a message may be lost, and failures are not retried")
+                .because("a message is acknowledged before it is handled; what the host has in hand when it dies is gone")
+                .hint("right only for what may be lost and must not be done twice; else leave it out"),
+        ),
+        (DeliveryMode::AtMostOnce, DeliveryMode::AtLeastOnce) => Some(
+            Change::new(Class::Review, subject, says)
+                .breaks("its own handler, if it relies on never seeing a message twice")
+                .because("a message is acknowledged after it was handled, and handled again if that is in doubt")
+                .hint("make the handler's effects the same when they happen twice"),
+        ),
+        (DeliveryMode::AtLeastOnce, DeliveryMode::AtLeastOnce)
+        | (DeliveryMode::AtMostOnce, DeliveryMode::AtMostOnce) => None,
+    }
 }
 
 fn tighter(subject: &Subject, says: String, is_tighter: bool, because: &str) -> Change {

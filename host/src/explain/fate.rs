@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::contract::{Consumer, FailureAction, OnFailure, Queue, QueueType, Retry};
+use crate::contract::{Consumer, DeliveryMode, FailureAction, OnFailure, Queue, QueueType, Retry};
 use crate::policy::{self, Attempt, Disposition, Failure, Fault, Outcome};
 use crate::topology::wait_queue_name;
 
@@ -20,6 +20,8 @@ pub struct ConsumerFate<'a> {
     pub message: &'a str,
     /// Path of its component.
     pub component: &'a str,
+    /// `at-least-once`, or `at-most-once`: acknowledged on receipt, before it is handled.
+    pub delivery: &'static str,
     /// What it may publish.
     pub publishes: &'a [String],
     /// How often a message is tried, the first time included.
@@ -41,8 +43,8 @@ pub struct ConsumerFate<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeFate {
-    /// The kind: `handled`, `transient`, `rate-limited`, `permanent`, `unauthorized`, `invalid`, `trap`, `deadline` or
-    /// `memory`.
+    /// The kind: `handled`, `transient`, `rate-limited`, `permanent`, `unauthorized`, `invalid`, `trap`, `deadline`,
+    /// `memory`, or `redelivered` (`at-most-once` only: it came back, and may have been handled before).
     pub outcome: &'static str,
     /// Whether `onFailure` of the consumer says so.
     pub overridden: bool,
@@ -94,6 +96,7 @@ pub(super) fn of<'a>(consumer: &'a Consumer, queue: &Queue) -> ConsumerFate<'a> 
         name: &consumer.name,
         message: &consumer.message.name,
         component: &handler.component,
+        delivery: consumer.delivery.word(),
         publishes: &consumer.publishes,
         max_attempts: queue.retry.max_attempts(),
         deadline_ms: ms(handler.deadline),
@@ -110,7 +113,7 @@ fn samples(consumer: &Consumer) -> Vec<(Outcome, Option<FailureAction>)> {
         consumer.on_failure;
     let failed = Outcome::Failed;
     let retry_after = Duration::ZERO;
-    vec![
+    let mut samples = vec![
         (Outcome::Handled, None),
         (failed(Failure::Transient(String::new())), transient),
         (failed(Failure::RateLimited { retry_after, reason: String::new() }), rate_limited),
@@ -120,7 +123,11 @@ fn samples(consumer: &Consumer) -> Vec<(Outcome, Option<FailureAction>)> {
         (failed(Failure::Permanent(String::new())), permanent),
         (failed(Failure::Unauthorized(String::new())), unauthorized),
         (Outcome::Invalid(Vec::new()), None),
-    ]
+    ];
+    if consumer.delivery == DeliveryMode::AtMostOnce {
+        samples.push((Outcome::Redelivered, None));
+    }
+    samples
 }
 
 /// What is done after each attempt that ends like this.
@@ -142,7 +149,7 @@ fn steps(outcome: &Outcome, consumer: &Consumer, queue: &Queue) -> Vec<Step> {
 }
 
 fn step(outcome: &Outcome, attempt: Attempt, consumer: &Consumer, queue: &Queue) -> Step {
-    let decide = |jitter| policy::decide(outcome, attempt, &queue.retry, &consumer.on_failure, jitter);
+    let decide = |jitter| decide(outcome, attempt, consumer, queue, jitter);
     let mut step = Step {
         from_attempt: attempt.number,
         to_attempt: attempt.number,
@@ -176,6 +183,16 @@ fn step(outcome: &Outcome, attempt: Attempt, consumer: &Consumer, queue: &Queue)
     step
 }
 
+fn decide(
+    outcome: &Outcome,
+    attempt: Attempt,
+    consumer: &Consumer,
+    queue: &Queue,
+    jitter: f64,
+) -> Disposition {
+    policy::decide(outcome, attempt, &queue.retry, &consumer.on_failure, consumer.delivery, jitter)
+}
+
 fn delay(disposition: &Disposition) -> Duration {
     match disposition {
         Disposition::Requeue { after } | Disposition::Retry { after, .. } => *after,
@@ -190,6 +207,11 @@ fn dead_letter(queue: &Queue) -> &'static str {
 
 /// What the host and the broker count beside the attempts, and what they do at the end.
 fn unsettled(consumer: &Consumer, queue: &Queue) -> Unsettled {
+    let attempt = Attempt { number: 1, max: queue.retry.max_attempts() };
+    if consumer.delivery == DeliveryMode::AtMostOnce {
+        let then = step(&Outcome::Redelivered, attempt, consumer, queue).then;
+        return Unsettled { deliveries: Some(1), by: Some("host"), then };
+    }
     let for_ever = Unsettled { deliveries: None, by: None, then: "requeue" };
     if queue.kind == QueueType::Classic {
         return for_ever;
@@ -207,7 +229,6 @@ fn unsettled(consumer: &Consumer, queue: &Queue) -> Unsettled {
         };
     }
     let deliveries = u64::from(queue.deliveries_max.max(1));
-    let attempt = Attempt { number: 1, max: queue.retry.max_attempts() };
     let then = step(&Outcome::Poison { deliveries }, attempt, consumer, queue).then;
     Unsettled { deliveries: Some(deliveries), by: Some("host"), then }
 }
@@ -218,7 +239,7 @@ fn asked_longest(consumer: &Consumer, queue: &Queue) -> Duration {
         Failure::RateLimited { retry_after: Duration::from_secs(u32::MAX.into()), reason: String::new() };
     let attempt = Attempt { number: 1, max: queue.retry.max_attempts() };
     let asked = Outcome::Failed(asked);
-    let decided = policy::decide(&asked, attempt, &queue.retry, &consumer.on_failure, 0.5);
+    let decided = decide(&asked, attempt, consumer, queue, 0.5);
     delay(&decided) + policy::delayed_by_broker(&queue.retry, attempt.number)
 }
 

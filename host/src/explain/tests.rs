@@ -14,7 +14,8 @@ fn plain(name: &str) -> Asked<'_> {
 
 #[test]
 fn explanations_of_the_corpus() {
-    let questions: [(&str, Vec<Asked<'_>>); 3] = [
+    let questions: [(&str, Vec<Asked<'_>>); 4] = [
+        ("at-most-once", vec![plain("measured")]),
         (
             "small",
             vec![

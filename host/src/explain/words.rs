@@ -1,11 +1,15 @@
 //! A queue in words: what happens there, outcome by outcome, and what is done about it.
 
+use crate::contract::DeliveryMode;
 use crate::policy::{Failure, Outcome};
 use crate::text::{columns, counted, duration, span, wrap};
 
 use super::QueueView;
 use super::fate::{ConsumerFate, OutcomeFate, Step, Unsettled, alike};
 
+/// What a consumer does with a message before it handles it, if it handles none twice.
+const AT_MOST_ONCE: &str = "acknowledged, before the handler runs (`delivery: at-most-once`): what the host has in hand when it \
+     dies is lost";
 /// The width of the column that says what happened.
 pub(super) const LEFT: usize = 26;
 /// A space at which no line is broken; printed as a plain one.
@@ -29,6 +33,9 @@ pub(super) fn queue_lines(queue: &QueueView<'_>) -> Vec<String> {
                 "queue {} ({}{whose}{may}) → {}, {}",
                 queue.name, queue.kind, consumer.name, consumer.component
             ));
+            if consumer.delivery == DeliveryMode::AtMostOnce.word() {
+                rows.push(("on receipt".to_owned(), wrap(AT_MOST_ONCE, RIGHT)));
+            }
             rows.extend(consumer_rows(consumer));
         }
         None => lines.push(format!("queue {} ({}{whose}{may})", queue.name, queue.kind)),
@@ -101,7 +108,10 @@ fn consumer_rows(consumer: &ConsumerFate<'_>) -> Vec<(String, Vec<String>)> {
         }
         rows.push((names.join(", "), done));
     }
-    rows.push(("never settled".to_owned(), wrap(&unsettled_text(&consumer.never_settled), RIGHT)));
+    // What is never handed over twice is `redelivered`.
+    if consumer.delivery != DeliveryMode::AtMostOnce.word() {
+        rows.push(("never settled".to_owned(), wrap(&unsettled_text(&consumer.never_settled), RIGHT)));
+    }
     rows
 }
 
@@ -188,7 +198,12 @@ fn ordinal(number: u32) -> String {
 }
 
 fn acknowledged(consumer: &ConsumerFate<'_>) -> String {
+    let at_most_once = consumer.delivery == DeliveryMode::AtMostOnce.word();
     match consumer.publishes {
+        [] if at_most_once => "done".to_owned(),
+        publishes if at_most_once => {
+            format!("what it published is sent, unless the host dies meanwhile: {}", publishes.join(", "))
+        }
         [] => "acknowledged".to_owned(),
         publishes => format!("acknowledged, once the broker has what it published: {}", publishes.join(", ")),
     }
@@ -212,7 +227,8 @@ fn unsettled_text(unsettled: &Unsettled) -> String {
         (None, _) => "handed over again and again: nobody counts that on this queue".to_owned(),
         (Some(deliveries), Some("broker")) => format!("{then} by the broker, after {deliveries} deliveries"),
         (Some(deliveries), _) => {
-            format!("{then} after {deliveries} deliveries, the handler is not asked again")
+            let times = counted(usize::try_from(deliveries).unwrap_or(usize::MAX), "delivery", "deliveries");
+            format!("{then} after {times}, the handler is not asked again")
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::yaml::{Mapping, Node};
 
 /// The order of keys; what is not named here follows, by name.
-const ORDER: [&str; 59] = [
+const ORDER: [&str; 60] = [
     "contract",
     "version",
     "description",
@@ -62,6 +62,7 @@ const ORDER: [&str; 59] = [
     "publishes",
     "capabilities",
     "onFailure",
+    "delivery",
     "prefetch",
     "arguments",
     "payload",

@@ -193,7 +193,7 @@ impl<'d> Operations<'_, 'd> {
         if let Some(summary) = text(&operation.keys, "summary") {
             entry.insert("summary".to_owned(), json!(summary));
         }
-        for key in ["publishes", "capabilities", "onFailure", "prefetch", "handler"] {
+        for key in ["publishes", "capabilities", "onFailure", "delivery", "prefetch", "handler"] {
             entry.extend(ours.get(key).map(|value| (key.to_owned(), value.clone())));
         }
         let at = join("/consumers", &name);

@@ -54,6 +54,11 @@ pub fn is_poison(message: &Message, retry: &Retry, deliveries_max: u32) -> bool 
     !native && deliveries(message) >= deliveries_max.max(1).into()
 }
 
+/// Whether the message has been handed over so often without being settled that it may be what brings hosts down.
+pub fn is_suspect(message: &Message) -> bool {
+    deliveries(message) >= 3
+}
+
 /// When a message that came back early is due, in milliseconds since 1970.
 pub fn not_before_ms(message: &Message) -> Option<u64> {
     message.header(NOT_BEFORE).and_then(|value| value.as_integer()).and_then(|at| u64::try_from(at).ok())

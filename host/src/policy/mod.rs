@@ -8,7 +8,7 @@ pub mod history;
 
 use std::time::Duration;
 
-use crate::contract::{FailureAction, OnFailure, Retry};
+use crate::contract::{DeliveryMode, FailureAction, OnFailure, Retry};
 
 /// The longest that the host keeps a message that is to be requeued later. The broker closes the channel of one that is
 /// kept for half an hour.
@@ -30,6 +30,9 @@ pub enum Outcome {
         /// How often the broker handed it over before.
         deliveries: u64,
     },
+    /// The message came back to a consumer that handles none twice; whether it was handled before is not known, and the
+    /// handler was not asked.
+    Redelivered,
 }
 
 /// Why the handler did not handle the message.
@@ -94,18 +97,19 @@ pub struct Attempt {
     pub max: u32,
 }
 
-/// Decides. `on_failure` is what the contract says otherwise than the classes do; `jitter` is a random number from 0 up
-/// to 1.
+/// Decides. `on_failure` is what the contract says otherwise than the classes do; with at most one `delivery`, nothing is
+/// tried again, whatever else is said; `jitter` is a random number from 0 up to 1.
 pub fn decide(
     outcome: &Outcome,
     attempt: Attempt,
     retry: &Retry,
     on_failure: &OnFailure,
+    delivery: DeliveryMode,
     jitter: f64,
 ) -> Disposition {
     let action = match outcome {
         Outcome::Handled => return Disposition::Ack,
-        Outcome::Invalid(_) | Outcome::Poison { .. } => FailureAction::DeadLetter,
+        Outcome::Invalid(_) | Outcome::Poison { .. } | Outcome::Redelivered => FailureAction::DeadLetter,
         Outcome::Failed(Failure::Permanent(_)) => on_failure.permanent.unwrap_or(FailureAction::DeadLetter),
         Outcome::Failed(Failure::Unauthorized(_)) => {
             on_failure.unauthorized.unwrap_or(FailureAction::DeadLetter)
@@ -118,7 +122,8 @@ pub fn decide(
         Outcome::Faulted(Fault::Deadline(_)) => on_failure.deadline.unwrap_or(FailureAction::Retry),
         Outcome::Faulted(Fault::Memory { .. }) => on_failure.memory.unwrap_or(FailureAction::Retry),
     };
-    if action == FailureAction::DeadLetter || attempt.number >= attempt.max {
+    let final_at_once = action == FailureAction::DeadLetter || delivery == DeliveryMode::AtMostOnce;
+    if final_at_once || attempt.number >= attempt.max {
         return Disposition::DeadLetter;
     }
     let not_before = match outcome {
@@ -178,6 +183,7 @@ impl Outcome {
             Self::Faulted(Fault::Memory { .. }) => "memory",
             Self::Invalid(_) => "invalid",
             Self::Poison { .. } => "poison",
+            Self::Redelivered => "redelivered",
         }
     }
 
@@ -201,6 +207,11 @@ impl Outcome {
             Self::Invalid(reasons) => reasons.join("; "),
             Self::Poison { deliveries } => {
                 format!("handed over {deliveries} times without being settled; it may be what stops the host")
+            }
+            Self::Redelivered => {
+                "handed over before, by `delivery: at-most-once` not to be handled twice, and perhaps handled then; \
+                 publish it again if it was not"
+                    .to_owned()
             }
         }
     }

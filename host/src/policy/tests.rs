@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::contract::Backoff;
+use crate::contract::{Backoff, DeliveryMode};
 use crate::message::{HeaderValue, Message};
 
 fn backoff(max_retries: u32, initial_ms: u64, max_ms: u64) -> Backoff {
@@ -42,6 +42,10 @@ fn outcomes() -> Vec<Outcome> {
     ]
 }
 
+fn decided(outcome: &Outcome, attempt: Attempt, retry: &Retry) -> Disposition {
+    decide(outcome, attempt, retry, &OnFailure::default(), DeliveryMode::AtLeastOnce, 0.5)
+}
+
 fn say(disposition: &Disposition) -> String {
     match disposition {
         Disposition::Ack => "ack".to_owned(),
@@ -65,11 +69,8 @@ fn the_policy() {
     for (name, retry) in modes {
         for outcome in outcomes() {
             let max = retry.max_attempts();
-            let cells: Vec<String> = (1..=4)
-                .map(|number| {
-                    say(&decide(&outcome, Attempt { number, max }, &retry, &OnFailure::default(), 0.5))
-                })
-                .collect();
+            let cells: Vec<String> =
+                (1..=4).map(|number| say(&decided(&outcome, Attempt { number, max }, &retry))).collect();
             table += &format!("{name:8} {:13} {}\n", outcome.class(), cells.join(" "));
         }
     }
@@ -138,7 +139,13 @@ fn the_contract_may_say_otherwise_for_each_class() {
     };
     let found: Vec<String> = outcomes()
         .iter()
-        .map(|outcome| format!("{}: {}", outcome.class(), say(&decide(outcome, first, &retry, &turned, 0.5))))
+        .map(|outcome| {
+            format!(
+                "{}: {}",
+                outcome.class(),
+                say(&decide(outcome, first, &retry, &turned, DeliveryMode::AtLeastOnce, 0.5))
+            )
+        })
         .collect();
     // What does not fit its schema, and what brings the host down, is not for the contract to try again.
     let expected = [
@@ -157,7 +164,10 @@ fn the_contract_may_say_otherwise_for_each_class() {
     assert_eq!(found, expected);
     let last = Attempt { number: 3, max: 3 };
     let permanent = Outcome::Failed(Failure::Permanent(String::new()));
-    assert_eq!(decide(&permanent, last, &retry, &turned, 0.5), Disposition::DeadLetter);
+    assert_eq!(
+        decide(&permanent, last, &retry, &turned, DeliveryMode::AtLeastOnce, 0.5),
+        Disposition::DeadLetter
+    );
 }
 
 #[test]
@@ -173,9 +183,14 @@ fn delays_stay_within_half_and_one_and_a_half_of_their_base_and_fit_their_queue(
         for number in 1..=backoff.max_retries {
             let attempt = Attempt { number, max: retry.max_attempts() };
             let outcome = Outcome::Failed(Failure::Transient(String::new()));
-            let Disposition::Retry { tier_ms, after } =
-                decide(&outcome, attempt, &retry, &OnFailure::default(), random.f64())
-            else {
+            let Disposition::Retry { tier_ms, after } = decide(
+                &outcome,
+                attempt,
+                &retry,
+                &OnFailure::default(),
+                DeliveryMode::AtLeastOnce,
+                random.f64(),
+            ) else {
                 panic!("attempt {number} of {} was not retried", attempt.max);
             };
             let (base, after) = (backoff.base_delay_ms(number - 1) as f64, after.as_millis() as f64);

@@ -1,4 +1,4 @@
-//! One epoch: two connections, the topology declared, every consumer running, until it fails or is drained.
+//! One life of the consuming connection: the topology declared, every consumer running, until it fails or is drained.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{self, ConnectError, Connection, Consumption, DeclareError, Delivery, Publisher};
-use crate::dispatch::{Epoch, dispatch};
+use crate::broker::{self, ConnectError, Connection, DeclareError, Publisher};
 use crate::plan::{self, Version};
 
-use super::{Host, RunError, Subscribed};
+use super::declared::Declared;
+use super::link::Link;
+use super::{Host, RunError};
 
-/// Why an epoch could not be opened.
+/// Why a connection could not be put to use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
     /// No connection.
@@ -45,7 +46,7 @@ impl OpenError {
     }
 }
 
-/// How an epoch ended.
+/// How it ended.
 pub(super) enum Ended {
     /// It was told to stop, and everything in flight is finished or given back.
     Drained,
@@ -53,79 +54,74 @@ pub(super) enum Ended {
     Failed(String),
 }
 
-/// A task of an epoch: ok when it has done its part, an error when the epoch has failed.
-type Task = Result<(), String>;
-
-/// An epoch that is open: consumers are running.
+/// A connection on which consumers are running.
 pub(super) struct Opened {
-    consuming: Connection,
-    publishing: Connection,
-    epoch: Epoch,
-    deliveries: TaskTracker,
-    consumers: JoinSet<Task>,
-    watches: JoinSet<Task>,
+    declared: Arc<Declared>,
+    /// The connection has failed.
+    failed: CancellationToken,
+    /// What is in flight, by consumer.
+    deliveries: Vec<TaskTracker>,
+    links: JoinSet<()>,
 }
 
 impl Opened {
-    /// Connects, declares and starts to consume. A drop before that is done undoes it by closing the connections.
-    pub(super) async fn open(host: &Host, stop: &CancellationToken) -> Result<Self, OpenError> {
+    /// Connects, declares and starts to consume. A drop before that is done undoes it by closing the connection.
+    pub(super) async fn open(
+        host: &Host,
+        publisher: &Publisher,
+        stop: &CancellationToken,
+    ) -> Result<Self, OpenError> {
         check_version(host).await?;
-        let publishing =
-            Connection::open(&host.address, &format!("warren publishes for {}", host.contract)).await?;
-        let consuming =
-            Connection::open(&host.address, &format!("warren consumes for {}", host.contract)).await?;
-        // On the connection that consumes: an exclusive queue is its own.
-        broker::declare(&consuming, &host.topology).await?;
-        let (publisher, publish) = Publisher::open(&publishing).await?;
-        let mut watches = JoinSet::new();
-        watches.spawn(async move { publish.await.map_err(|error| error.to_string()) });
-        for connection in [&publishing, &consuming] {
-            let failed = connection.failed();
-            watches.spawn(async move { Err(failed.await) });
-        }
-        let epoch = Epoch { publisher, failed: CancellationToken::new(), stop: stop.clone() };
-        let deliveries = TaskTracker::new();
-        let mut consumers = JoinSet::new();
+        let connection = Connection::open(&host.address, &host.connection_name("consumes")).await?;
+        let declared = Arc::new(Declared::first(connection, Arc::clone(&host.topology)).await?);
+        let failed = CancellationToken::new();
+        let mut deliveries = Vec::with_capacity(host.subscriptions.len());
+        let mut links = JoinSet::new();
         for subscribed in &host.subscriptions {
-            let queue = &subscribed.subscription.holder.queue;
-            let tag = format!("warren.{}", subscribed.subscription.holder.consumer);
-            let consumption = Consumption::start(&consuming, queue, &tag, subscribed.prefetch).await?;
-            let sink = sink(host, subscribed, &epoch, &deliveries);
-            let stop = stop.clone();
-            let named = format!("consumer `{}`", subscribed.subscription.holder.consumer);
-            consumers.spawn(async move {
-                consumption.run(sink, stop).await.map_err(|error| format!("{named}: {error}"))
-            });
+            let link = Link {
+                subscribed: Arc::clone(subscribed),
+                publisher: publisher.clone(),
+                declared: Arc::clone(&declared),
+                failed: failed.clone(),
+                stop: stop.clone(),
+                wasm: host.wasm.clone(),
+                deliveries: TaskTracker::new(),
+                detached: host.detached.clone(),
+            };
+            let consumption = link.start().await?;
+            deliveries.push(link.deliveries.clone());
+            links.spawn(link.run(consumption));
         }
-        Ok(Self { consuming, publishing, epoch, deliveries, consumers, watches })
+        Ok(Self { declared, failed, deliveries, links })
     }
 
-    /// Serves until the epoch fails, or is stopped and drained.
+    /// Serves until the connection fails, or is stopped and drained.
     pub(super) async fn serve(mut self, host: &Host, stop: &CancellationToken) -> Ended {
         let ended = tokio::select! {
-            reason = first_failure(&mut self.watches) => Ended::Failed(reason),
-            ended = all_done(&mut self.consumers) => ended,
+            reason = self.declared.connection.failed() => Ended::Failed(reason),
+            ended = all_done(&mut self.links) => ended,
+            () = self.declared.mend() => Ended::Failed("the topology is no longer looked after".to_owned()),
             () = grace(host, stop) => {
-                let left = self.deliveries.len();
+                let left: usize = self.deliveries.iter().map(TaskTracker::len).sum();
                 tracing::warn!(left, "the grace period is over: unfinished messages go back to their queues");
                 Ended::Drained
             }
         };
-        // From here nothing can be settled. Whatever is still running is dropped where it stands.
-        self.epoch.failed.cancel();
-        self.deliveries.close();
-        self.deliveries.wait().await;
-        self.consumers.shutdown().await;
-        drop(self.epoch); // the publishing task ends with its last publisher
-        self.watches.shutdown().await;
-        tokio::join!(self.consuming.close(), self.publishing.close());
+        // Each consumer drops what it has in flight: nothing can be settled any more.
+        self.failed.cancel();
+        while self.links.join_next().await.is_some() {}
+        if let Some(declared) = Arc::into_inner(self.declared) {
+            declared.connection.close().await;
+        }
         ended
     }
 }
 
-/// Before anything is declared: whether the broker is one that can do what the contract asks for. Once for each host.
+/// Before anything is declared: whether the broker is one that can do what the contract asks for. Once for each host, and
+/// each time if that depends on the version: what is connected to next may be another node.
 async fn check_version(host: &Host) -> Result<(), OpenError> {
-    if host.version_checked.load(Ordering::Relaxed) {
+    let matters = !plan::too_old(&host.topology, None).is_empty();
+    if host.version_checked.load(Ordering::Relaxed) && !matters {
         return Ok(());
     }
     let version = broker::version(&host.address).await?;
@@ -133,30 +129,19 @@ async fn check_version(host: &Host) -> Result<(), OpenError> {
     if !reasons.is_empty() {
         return Err(OpenError::TooOld(reasons.join("\n\n")));
     }
-    if let Some(warning) = version.and_then(Version::warning) {
+    if let Some(warning) = version.and_then(Version::warning)
+        && !host.version_checked.load(Ordering::Relaxed)
+    {
         tracing::warn!("{warning}");
     }
     host.version_checked.store(true, Ordering::Relaxed);
     Ok(())
 }
 
-async fn first_failure(watches: &mut JoinSet<Task>) -> String {
-    while let Some(watched) = watches.join_next().await {
-        match watched {
-            Ok(Ok(())) => {}
-            Ok(Err(reason)) => return reason,
-            Err(panic) => return panic.to_string(),
-        }
-    }
-    std::future::pending().await
-}
-
-async fn all_done(consumers: &mut JoinSet<Task>) -> Ended {
-    while let Some(done) = consumers.join_next().await {
-        match done {
-            Ok(Ok(())) => {}
-            Ok(Err(reason)) => return Ended::Failed(reason),
-            Err(panic) => return Ended::Failed(panic.to_string()),
+async fn all_done(links: &mut JoinSet<()>) -> Ended {
+    while let Some(done) = links.join_next().await {
+        if let Err(panic) = done {
+            return Ended::Failed(panic.to_string());
         }
     }
     Ended::Drained
@@ -165,18 +150,7 @@ async fn all_done(consumers: &mut JoinSet<Task>) -> Ended {
 async fn grace(host: &Host, stop: &CancellationToken) {
     stop.cancelled().await;
     tracing::info!(grace_s = host.grace.as_secs(), "stopping: finishing what is in flight");
-    tokio::time::sleep(host.grace).await;
-}
-
-fn sink(host: &Host, subscribed: &Arc<Subscribed>, epoch: &Epoch, deliveries: &TaskTracker) -> broker::Sink {
-    let (subscribed, epoch, deliveries) = (Arc::clone(subscribed), epoch.clone(), deliveries.clone());
-    let wasm = host.wasm.clone();
-    Box::new(move |delivery: Delivery| {
-        let (subscribed, epoch) = (Arc::clone(&subscribed), epoch.clone());
-        let work = async move { dispatch(&subscribed.subscription, &epoch, delivery).await };
-        // The prefetch bounds how many of these there are.
-        deliveries.spawn_on(work, &wasm);
-    })
+    tokio::time::sleep_until(host.end()).await;
 }
 
 impl fmt::Debug for Opened {

@@ -1,40 +1,47 @@
 //! The composition root of `warren run`: handlers -> connection -> topology -> consumers -> drain.
 //!
-//! A loop of epochs: while one lives, deliveries are dispatched; when it fails, what was in flight is let go and the
-//! next one is opened, after a delay that grows and varies. `epoch` opens one and watches over it.
+//! Three things fail and come back on their own, each after a delay that grows and varies (`backoff`): the connection
+//! that consumes (`epoch`), each consumer's channel on it (`link`), and the connection that publishes (`publishing`).
+//! When one fails, what was in flight on it is let go, and the others go on.
 
+mod backoff;
+mod declared;
 mod epoch;
+mod link;
+mod publishing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::broker::{Address, ConnectError, DeclareError};
-use crate::contract::Contract;
-use crate::dispatch::{Subscription, Tally};
+use crate::broker::{Address, ConnectError, Connection, DeclareError, Publisher};
+use crate::contract::{Contract, Owner, Queue, QueueType};
+use crate::dispatch::{Finished, Subscription, Tally};
 use crate::load::Handlers;
 use crate::policy::copy::Holder;
 use crate::sandbox::Handler;
 use crate::topology::{self, Topology};
 
-use epoch::{Ended, Opened};
+use backoff::Backoff;
+use epoch::{Ended, OpenError, Opened};
 
-/// The first delay before connecting again; it doubles each time.
-const RECONNECT_DELAY: Duration = Duration::from_millis(500);
-const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(15);
-/// An epoch that lived this long was a good one: the next delay starts small again.
-const GOOD_EPOCH: Duration = Duration::from_secs(30);
+/// How long the last confirms may take when the host ends; nobody waits for them any more.
+const LAST_CONFIRMS: Duration = Duration::from_secs(3);
 
 /// What a running host needs to know.
 #[derive(Debug)]
 pub struct Host {
     address: Address,
-    topology: Topology,
+    topology: Arc<Topology>,
     subscriptions: Vec<Arc<Subscribed>>,
     grace: Duration,
     /// Where handlers run: away from the connections, whose heartbeats must not wait for a guest.
@@ -42,6 +49,10 @@ pub struct Host {
     contract: String,
     /// The broker has been asked for its version, and it will do.
     version_checked: AtomicBool,
+    /// Messages that are acked already and in the hands of a handler.
+    detached: TaskTracker,
+    /// When the grace period ends; set when the host is stopped.
+    end: OnceLock<Instant>,
     /// Keeps the engine's clock going.
     _sandbox: crate::sandbox::Sandbox,
 }
@@ -80,24 +91,69 @@ impl Host {
         let subscriptions = subscriptions(contract, &mut by_consumer);
         Self {
             address,
-            topology: topology::derive(contract),
+            topology: Arc::new(topology::derive(contract)),
             subscriptions,
             grace,
             wasm,
             contract: named(contract),
             version_checked: AtomicBool::new(false),
+            detached: TaskTracker::new(),
+            end: OnceLock::new(),
             _sandbox: sandbox,
         }
     }
 
     /// Runs until `stop`, then drains.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), RunError> {
-        let mut delay = RECONNECT_DELAY;
+        let Some(connection) = self.first_publishing(&stop).await? else {
+            return Ok(());
+        };
+        let (publisher, publishing) = Publisher::new();
+        let mut supervised = JoinSet::new();
+        supervised.spawn(publishing::supervise(
+            self.address.clone(),
+            self.connection_name("publishes"),
+            connection,
+            publishing,
+        ));
+        let ended = self.consume(&publisher, &stop).await;
+        self.detached.close();
+        if tokio::time::timeout_at(self.end(), self.detached.wait()).await.is_err() {
+            tracing::error!(
+                left = self.detached.len(),
+                "the grace period is over: messages that are acked already are lost"
+            );
+        }
+        drop(publisher); // the publishing task ends with its last publisher
+        drop(tokio::time::timeout(LAST_CONFIRMS, supervised.join_next()).await);
+        self.summarise();
+        ended
+    }
+
+    /// Opens the connection that publishes. None if the host is stopped before that is possible.
+    async fn first_publishing(&self, stop: &CancellationToken) -> Result<Option<Connection>, RunError> {
+        let mut backoff = Backoff::new();
+        while !stop.is_cancelled() {
+            let name = self.connection_name("publishes");
+            let opened = tokio::select! {
+                opened = Connection::open(&self.address, &name) => opened,
+                () = stop.cancelled() => break,
+            };
+            match opened {
+                Ok(connection) => return Ok(Some(connection)),
+                Err(error) => self.wait_out(OpenError::Connect(error), true, &mut backoff, stop).await?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Consumes until `stop`, over one connection after the other.
+    async fn consume(&self, publisher: &Publisher, stop: &CancellationToken) -> Result<(), RunError> {
+        let mut backoff = Backoff::new();
         let mut first = true;
-        let mut said = String::new();
         while !stop.is_cancelled() {
             let opened = tokio::select! {
-                opened = Opened::open(self, &stop) => opened,
+                opened = Opened::open(self, publisher, stop) => opened,
                 () = stop.cancelled() => break,
             };
             match opened {
@@ -105,37 +161,46 @@ impl Host {
                     let consumers = self.subscriptions.len();
                     tracing::info!(contract = self.contract, consumers, broker = %self.address, "ready");
                     first = false;
-                    said.clear();
-                    let began = tokio::time::Instant::now();
-                    match epoch.serve(self, &stop).await {
+                    backoff.works();
+                    match epoch.serve(self, stop).await {
                         Ended::Drained => break,
                         Ended::Failed(reason) => tracing::warn!(reason, "lost the broker, connecting again"),
                     }
-                    if began.elapsed() > GOOD_EPOCH {
-                        delay = RECONNECT_DELAY;
-                    }
+                    backoff.wait(stop).await;
                 }
-                Err(error) => {
-                    let text = error.to_string();
-                    if first && let Ok(error) = error.into_final() {
-                        return Err(error);
-                    }
-                    // Once for each kind of trouble, and not once for each try.
-                    if text != said {
-                        tracing::warn!("{text}; trying again until it works");
-                        said = text;
-                    }
-                }
+                Err(error) => self.wait_out(error, first, &mut backoff, stop).await?,
             }
-            let varied = delay.mul_f64(0.5 + fastrand::f64());
-            tokio::select! {
-                () = tokio::time::sleep(varied) => {}
-                () = stop.cancelled() => {}
-            }
-            delay = (delay * 2).min(RECONNECT_DELAY_MAX);
         }
-        self.summarise();
         Ok(())
+    }
+
+    /// Waits before the next try to connect. At the start, what waiting will not mend is the end.
+    async fn wait_out(
+        &self,
+        error: OpenError,
+        first: bool,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Result<(), RunError> {
+        let text = error.to_string();
+        if first && let Ok(error) = error.into_final() {
+            return Err(error);
+        }
+        if backoff.is_news(&text) {
+            tracing::warn!("{text}; trying again until it works");
+        }
+        backoff.wait(stop).await;
+        Ok(())
+    }
+
+    /// When the grace period ends. It begins when this is asked for first.
+    fn end(&self) -> Instant {
+        *self.end.get_or_init(|| Instant::now() + self.grace)
+    }
+
+    /// What the management page shows.
+    fn connection_name(&self, does: &str) -> String {
+        format!("warren {does} for {}", self.contract)
     }
 
     fn summarise(&self) {
@@ -161,7 +226,18 @@ fn named(contract: &Contract) -> String {
     }
 }
 
+/// Whether the broker keeps a rejected message until a dead-letter queue has it.
+fn broker_dead_letters(queue: &Queue) -> bool {
+    let is = |name: &str, value: &str| queue.arguments.get(name).is_some_and(|is| is == value);
+    queue.kind == QueueType::Quorum
+        && matches!(queue.owner, Owner::Us)
+        && queue.arguments.contains_key("x-dead-letter-exchange")
+        && is("x-dead-letter-strategy", "at-least-once")
+        && is("x-overflow", "reject-publish")
+}
+
 fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) -> Vec<Arc<Subscribed>> {
+    let suspects = Arc::new(Semaphore::new(1));
     let subscribe = |consumer: &crate::contract::Consumer| {
         let handler = handlers.remove(&consumer.name)?;
         let queue = contract.queue_of(consumer);
@@ -169,9 +245,13 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             message: consumer.message.clone(),
             retry: queue.retry.clone(),
             on_failure: consumer.on_failure,
+            delivery: consumer.delivery,
             deliveries_max: queue.deliveries_max,
             dead_letter: queue.dead_letter.clone(),
+            broker_dead_letters: broker_dead_letters(queue),
             permits: Semaphore::new(consumer.handler.concurrency.into()),
+            suspects: Arc::clone(&suspects),
+            finished: Finished::new(consumer.prefetch),
             holder: Holder {
                 contract: named(contract),
                 consumer: consumer.name.clone(),

@@ -115,6 +115,7 @@ impl logging::Host for State {
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
+        crate::failpoint::pass_now("mid-handler", &self.context.message_id);
         self.log_lines += 1;
         if self.log_lines > LOG_LINES_MAX {
             if self.log_lines == LOG_LINES_MAX + 1 {

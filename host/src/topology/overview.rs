@@ -171,6 +171,8 @@ pub struct ConsumerView<'a> {
     pub message: &'a str,
     /// Path of its component.
     pub component: &'a str,
+    /// `at-least-once`, or `at-most-once`: acknowledged on receipt, before it is handled.
+    pub delivery: &'static str,
     /// What it may publish.
     pub publishes: &'a [String],
 }
@@ -207,6 +209,7 @@ impl<'a> Overview<'a> {
                     queue: &consumer.queue,
                     message: &consumer.message.name,
                     component: &consumer.handler.component,
+                    delivery: consumer.delivery.word(),
                     publishes: &consumer.publishes,
                 })
                 .collect(),

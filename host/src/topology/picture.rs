@@ -146,7 +146,8 @@ impl<'a> Picture<'a> {
     fn work(&mut self, overview: &Overview<'a>) {
         for consumer in &overview.consumers {
             let node = self.node(Kind::Consumer, consumer.name, consumer.component, false);
-            self.edge(self.queues.get(consumer.queue).copied(), Some(node), "", Line::Way);
+            let how = if consumer.delivery == "at-most-once" { "at most once" } else { "" };
+            self.edge(self.queues.get(consumer.queue).copied(), Some(node), how, Line::Way);
             for publisher in consumer.publishes {
                 self.edge(Some(node), self.publishers.get(publisher.as_str()).copied(), "", Line::Way);
             }

@@ -43,7 +43,10 @@ impl Overview<'_> {
             }
         };
         section(&["EXCHANGE", "TYPE", "NOTES"], self.exchanges.iter().map(exchange).collect());
-        section(&["QUEUE", "TYPE", "WHAT IT IS FOR", "LIMITS"], self.queues.iter().map(queue).collect());
+        section(
+            &["QUEUE", "TYPE", "WHAT IT IS FOR", "LIMITS"],
+            self.queues.iter().map(|view| self.queue(view)).collect(),
+        );
         section(
             &["BINDING", "WITH", "TO", "FOLLOWS FROM"],
             self.bindings.iter().map(|binding| self.binding(binding)).collect(),
@@ -67,6 +70,15 @@ impl Overview<'_> {
         let from =
             binding.from.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
         vec![binding.exchange.to_owned(), with, to, from]
+    }
+
+    fn queue(&self, view: &QueueView<'_>) -> Vec<String> {
+        let consumer = |name: &str| self.consumers.iter().find(|consumer| consumer.name == name);
+        let work = |name: &str| match consumer(name).map(|consumer| consumer.delivery) {
+            Some("at-most-once") => format!("work of {name}, at most once"),
+            _ => format!("work of {name}"),
+        };
+        queue(view, view.consumer.map(work))
     }
 
     fn dead_letters(&self) -> Vec<Vec<String>> {
@@ -125,7 +137,7 @@ fn exchange(exchange: &ExchangeView<'_>) -> Vec<String> {
     vec![exchange.name.to_owned(), exchange.kind.to_owned(), notes.join("; ")]
 }
 
-fn queue(queue: &QueueView<'_>) -> Vec<String> {
+fn queue(queue: &QueueView<'_>, work: Option<String>) -> Vec<String> {
     let mut purposes = owner(queue.declared, queue.domain);
     if let Some(wait) = &queue.wait {
         let time = match wait.min_ms == wait.max_ms {
@@ -135,7 +147,7 @@ fn queue(queue: &QueueView<'_>) -> Vec<String> {
         purposes.push(format!("waits {time} for {}", wait.queue));
     }
     purposes.extend(queue.rpc.map(|rpc| format!("requests of {rpc}")));
-    purposes.extend(queue.consumer.map(|consumer| format!("work of {consumer}")));
+    purposes.extend(work);
     if !queue.dead_letters_of.is_empty() {
         purposes.push(dead_letters_of(&queue.dead_letters_of));
     }

@@ -61,9 +61,9 @@ pub(super) struct Session<'a> {
 }
 
 struct Link {
-    connection: Connection,
     publisher: Publisher,
-    tasks: JoinSet<Result<(), broker::Error>>,
+    /// Ends with the publisher, or with the connection.
+    tasks: JoinSet<()>,
 }
 
 /// A line that was sent, with what the broker said to it.
@@ -98,10 +98,9 @@ impl<'a> Session<'a> {
     }
 
     pub(super) async fn close(self) {
-        let Link { connection, publisher, mut tasks } = self.link;
+        let Link { publisher, mut tasks } = self.link;
         drop(publisher);
-        tasks.shutdown().await;
-        connection.close().await;
+        while tasks.join_next().await.is_some() {}
     }
 }
 
@@ -134,9 +133,19 @@ impl Link {
         }
         let connection = Connection::open(address, "warren publish").await?;
         broker::declare(&connection, topology).await?;
-        let (publisher, publish) = Publisher::open(&connection).await?;
+        let (publisher, mut publishing) = Publisher::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(publish);
-        Ok(Self { connection, publisher, tasks })
+        tasks.spawn(async move {
+            let failed = connection.failed();
+            tokio::select! {
+                served = publishing.serve(&connection) => {
+                    if served.is_ok() {
+                        connection.close().await;
+                    }
+                }
+                _ = failed => {}
+            }
+        });
+        Ok(Self { publisher, tasks })
     }
 }

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use serde_json::Map;
 
 use super::super::problem::Problem;
+use super::super::raw::RetryMode;
 use super::super::routing::topic_matches;
 use super::super::source::join;
-use super::super::{Binding, Consumer, Destination, ExchangeType, Message, OnFailure, Owner, Takes, raw};
+use super::super::{
+    Binding, Consumer, DeliveryMode, Destination, ExchangeType, FailureAction, Message, OnFailure, Owner,
+    Takes, raw,
+};
 use super::bindings::Bindings;
 use super::publishers::bridged_key;
 use super::scope::FlowKind;
@@ -33,6 +37,9 @@ impl Checker<'_> {
             let handler = self.handler(&at, &raw.handler);
             let capabilities = self.capabilities(&at, &raw.capabilities);
             let Some(queue) = queue else { continue };
+            if raw.delivery == DeliveryMode::AtMostOnce {
+                self.never_twice(&at, raw, &queue);
+            }
             let taken = self.taken(&at, raw, &queue, messages, bindings);
             let Some((takes, message)) = taken else { continue };
             let prefetch =
@@ -46,6 +53,7 @@ impl Checker<'_> {
                 publishes: raw.publishes.clone(),
                 capabilities,
                 on_failure: on_failure(&raw.on_failure),
+                delivery: raw.delivery,
                 prefetch,
                 summary: raw.summary.clone(),
             };
@@ -93,6 +101,29 @@ impl Checker<'_> {
                 }
                 None
             }
+        }
+    }
+
+    /// Nothing is tried again that was acknowledged on receipt.
+    fn never_twice(&mut self, at: &str, raw: &raw::Consumer, queue: &str) {
+        let why = "`at-most-once` acknowledges a message before it is handled, so it is never handled again";
+        let retry = self.raw.queues.get(queue).and_then(|queue| queue.retry.as_ref());
+        if retry.is_some_and(|retry| retry.mode != RetryMode::None) {
+            self.refuse(
+                Problem::at(join(at, "delivery"), format!("`at-most-once`, and `{queue}` has retries"))
+                    .because(why)
+                    .hint("leave `retry` of the queue out, or say `mode: none`; or `delivery: at-least-once`")
+                    .also(join(&join("/queues", queue), "retry"), "its retries"),
+            );
+        }
+        let again = actions(&raw.on_failure).into_iter();
+        for (class, _) in again.filter(|(_, action)| *action == Some(FailureAction::Retry)) {
+            self.refuse(
+                Problem::at(join(&join(at, "onFailure"), class), "`retry`, and `delivery: at-most-once`")
+                    .because(why)
+                    .hint("leave it out: failures are dead-lettered; or say `delivery: at-least-once`")
+                    .also(join(at, "delivery"), "what excludes it"),
+            );
         }
     }
 
@@ -284,6 +315,19 @@ fn takes_no_one_thing(at: &str, raw: &raw::Consumer) -> Problem {
             "add `event: ...`, `command: ...` or `rpc: ...`; or `message: ...`, with its queue in `bindings`",
         ),
     }
+}
+
+/// What is said of each class.
+fn actions(raw: &raw::OnFailure) -> [(&'static str, Option<FailureAction>); 7] {
+    [
+        ("transient", raw.transient),
+        ("rateLimited", raw.rate_limited),
+        ("permanent", raw.permanent),
+        ("unauthorized", raw.unauthorized),
+        ("trap", raw.trap),
+        ("deadline", raw.deadline),
+        ("memory", raw.memory),
+    ]
 }
 
 fn on_failure(raw: &raw::OnFailure) -> OnFailure {

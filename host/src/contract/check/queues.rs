@@ -10,13 +10,14 @@ use super::super::problem::Problem;
 use super::super::raw::{self, Overflow};
 use super::super::routing::key_fault;
 use super::super::source::join;
-use super::super::{DELIVERIES_MAX, DeadLetter, Owner, Queue, QueueType, Retry};
+use super::super::{DELIVERIES_MAX, DeadLetter, DeliveryMode, Owner, Queue, QueueType, Retry};
 use super::Checker;
 use super::arguments::Typed;
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     pub(super) fn queues(&mut self) -> BTreeMap<String, Queue> {
         let mut queues = BTreeMap::new();
+        let consumed = self.consumed();
         for (name, raw) in &self.raw.queues {
             if self.is_full() {
                 break;
@@ -30,12 +31,22 @@ impl Checker<'_> {
             }
             let dead_letter = raw.dead_letter.as_ref().and_then(|raw| self.dead_letter(&at, raw));
             self.overflow(&at, raw, &typed);
-            let retry = self.retry(&join(&at, "retry"), raw);
+            let retry = self.retry(&join(&at, "retry"), raw, consumed.get(name.as_str()).copied());
             self.broker_counts(&at, &typed, &retry);
             let owner = if raw.owned { Owner::Us } else { Owner::Somebody };
             queues.insert(name.clone(), queue(name, raw, &typed, dead_letter, retry, owner));
         }
         queues
+    }
+
+    /// The queues that are consumed, with what the handlers can rely on.
+    fn consumed(&self) -> BTreeMap<&'a str, DeliveryMode> {
+        let raw = self.raw;
+        let queue = |consumer: &'a raw::Consumer| {
+            let of_rpc = || consumer.rpc.as_ref().and_then(|rpc| raw.rpcs.get(rpc)).map(|rpc| &rpc.queue);
+            Some((consumer.queue.as_ref().or_else(of_rpc)?.as_str(), consumer.delivery))
+        };
+        raw.consumers.values().filter_map(queue).collect()
     }
 
     fn quorum(&mut self, at: &str, raw: &raw::Queue, typed: &Typed) {
@@ -249,12 +260,14 @@ fn arguments(
 
 /// A quorum queue's limit is always declared: what RabbitMQ assumes differs between versions.
 fn delivery_limit(raw: &raw::Queue, typed: &Typed) -> Option<i64> {
-    let assumed = match (raw.kind, &raw.dead_letter, raw.retry.mode) {
+    let retry = raw.retry.as_ref();
+    let mode = retry.map_or(raw::RetryMode::default(), |retry| retry.mode);
+    let assumed = match (raw.kind, &raw.dead_letter, mode) {
         (QueueType::Classic, _, _) => return None,
         // The broker would drop a message at its limit: somebody may only have looked at it.
         (QueueType::Quorum, None, _) => i64::from(i32::MAX),
         (QueueType::Quorum, Some(_), raw::RetryMode::QuorumNative | raw::RetryMode::NativeDelay) => {
-            raw.retry.max_retries.unwrap_or(super::retry::MAX_RETRIES).into()
+            retry.and_then(|retry| retry.max_retries).unwrap_or(super::retry::MAX_RETRIES).into()
         }
         (QueueType::Quorum, Some(_), raw::RetryMode::None | raw::RetryMode::TtlBackoff) => {
             DELIVERIES_MAX.into()

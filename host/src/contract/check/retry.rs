@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::problem::Problem;
 use super::super::raw::{self, RetryMode};
 use super::super::source::join;
-use super::super::{Backoff, QueueType, Retry};
+use super::super::{Backoff, DeliveryMode, QueueType, Retry};
 use super::Checker;
 
 /// Attempts after the first, if nothing is said.
@@ -17,8 +17,15 @@ const BACKOFF_MULTIPLIER: f64 = 2.0;
 const TIERS_MAX: usize = 32;
 
 impl Checker<'_> {
-    pub(super) fn retry(&mut self, at: &str, queue: &raw::Queue) -> Retry {
-        let raw = &queue.retry;
+    /// How failures in a queue are retried; `consumed` says what the handler of its consumer can rely on, if it has one.
+    pub(super) fn retry(&mut self, at: &str, queue: &raw::Queue, consumed: Option<DeliveryMode>) -> Retry {
+        let unsaid = raw::Retry::default();
+        let raw = match (&queue.retry, consumed) {
+            (Some(raw), _) => raw,
+            // Retries are assumed only where something can be tried again.
+            (None, Some(DeliveryMode::AtMostOnce)) => return Retry::None,
+            (None, Some(DeliveryMode::AtLeastOnce) | None) => &unsaid,
+        };
         self.without_meaning(at, raw);
         let max_retries = raw.max_retries.unwrap_or(MAX_RETRIES);
         if queue.kind == QueueType::Classic

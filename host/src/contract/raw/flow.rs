@@ -164,11 +164,26 @@ pub(in crate::contract) struct Consumer {
     /// What becomes of failures, by class, where it is not what the classes say by themselves.
     #[serde(default)]
     pub(in crate::contract) on_failure: OnFailure,
+    /// What the handler can rely on. `at-least-once` (if not said): a message is acknowledged when it has been handled, and
+    /// handled again if that is in doubt. `at-most-once`: it is acknowledged on receipt and never handled twice, so what
+    /// the host had in hand when it died is lost, and failures are not retried.
+    #[serde(default)]
+    pub(in crate::contract) delivery: DeliveryMode,
     /// How many messages the broker hands over ahead; twice the concurrency if not said.
     #[schemars(range(min = 1, max = 2000))]
     pub(in crate::contract) prefetch: Option<u16>,
     /// One line on what it does.
     pub(in crate::contract) summary: Option<String>,
+}
+
+/// When a message is acknowledged: what its handler can rely on.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "explained at `Consumer::delivery`")]
+pub enum DeliveryMode {
+    #[default]
+    AtLeastOnce,
+    AtMostOnce,
 }
 
 /// A handler: a component and the limits it runs under.

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use flow::{Access, Encoding, FailureAction, Isolation};
+pub use flow::{Access, DeliveryMode, Encoding, FailureAction, Isolation};
 pub(in crate::contract) use flow::{
     Allow, Capabilities, Command, Consumer, Event, Example, FileGrant, Handler, Message, OnFailure,
     Publisher, Rpc,
@@ -140,8 +140,7 @@ pub(in crate::contract) struct Queue {
     #[serde(default)]
     pub(in crate::contract) on_poison: OnPoison,
     /// How failures that may pass are retried.
-    #[serde(default)]
-    pub(in crate::contract) retry: Retry,
+    pub(in crate::contract) retry: Option<Retry>,
     /// How often the broker itself takes a message back before it dead-letters it (quorum queues). If not said: 100; the
     /// `maxRetries` of `quorum-native`; and no limit to speak of where there is no `deadLetter`, because there the broker
     /// would drop it.

@@ -1,0 +1,171 @@
+//! A bounded memory of what was finished and may come again: a message whose ack was lost with its channel.
+//!
+//! AMQP does not confirm acks. But the broker hands over at most `prefetch` messages that it knows no ack of, so of one
+//! channel only the acks of the last `prefetch` deliveries can be lost. Those are kept, as hashes, and when the channel
+//! fails they are what to look out for among the redelivered.
+//!
+//! A message counts as the same one if id, retries so far, exchange, routing key, headers and body are the same. One
+//! that is not flagged as redelivered is another copy, and ends the looking out. A message without an id is never known.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::message::Message;
+use crate::policy::history;
+
+/// How long a lost ack is remembered. The broker hands a message over again once it has noticed that the channel is
+/// gone, at the latest when heartbeats are missing.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// How many channels, lost one after the other, are remembered.
+const CHANNELS_MAX: usize = 4;
+
+/// A message, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Print(u64);
+
+/// What was finished on channels that have failed, of one consumer.
+#[derive(Debug)]
+pub struct Finished {
+    hasher: RandomState,
+    /// The most that one channel may leave behind.
+    prefetch: usize,
+    lost: Mutex<HashMap<Print, Instant>>,
+}
+
+/// What was finished last on one channel.
+#[derive(Debug)]
+pub struct Recent {
+    max: usize,
+    prints: Mutex<VecDeque<Print>>,
+}
+
+impl Finished {
+    /// For a consumer with this prefetch.
+    pub fn new(prefetch: u16) -> Self {
+        Self { hasher: RandomState::new(), prefetch: prefetch.into(), lost: Mutex::default() }
+    }
+
+    /// For one channel.
+    pub fn recent(&self) -> Recent {
+        // One more than can be unacked, for the settlement that is on its way.
+        Recent { max: self.prefetch + 1, prints: Mutex::default() }
+    }
+
+    /// Takes a print of a message as it came; none if it has no id.
+    pub fn print(&self, message: &Message) -> Option<Print> {
+        let id = message.properties.message_id.as_deref().filter(|id| !id.is_empty())?;
+        let mut hasher = self.hasher.build_hasher();
+        (id, &message.exchange, &message.routing_key, &message.body).hash(&mut hasher);
+        for (name, value) in message.headers.iter().filter(|(name, _)| !history::is_brokers(name)) {
+            name.hash(&mut hasher);
+            format!("{value:?}").hash(&mut hasher);
+        }
+        Some(Print(hasher.finish()))
+    }
+
+    /// Whether this message has been finished before, and only its ack was lost.
+    pub fn knows(&self, print: Print, redelivered: bool) -> bool {
+        let mut lost = self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = lost.remove(&print).is_some_and(|since| since.elapsed() < REMEMBERED);
+        known && redelivered
+    }
+
+    /// Whether there is anything to look out for.
+    pub fn is_empty(&self) -> bool {
+        self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()
+    }
+
+    /// A channel has failed: the acks of what was finished on it last may be lost.
+    pub fn lost(&self, recent: &Recent) {
+        let mut prints = recent.prints.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lost = self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lost.retain(|_, since| since.elapsed() < REMEMBERED);
+        let now = Instant::now();
+        lost.extend(prints.drain(..).map(|print| (print, now)));
+        while lost.len() > CHANNELS_MAX * (self.prefetch + 1) {
+            let Some(oldest) = lost.iter().min_by_key(|(_, since)| **since).map(|(print, _)| *print) else {
+                break;
+            };
+            lost.remove(&oldest);
+        }
+    }
+}
+
+impl Recent {
+    /// A message has been finished, and its ack is on its way.
+    pub fn add(&self, print: Print) {
+        let mut prints = self.prints.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if prints.len() == self.max {
+            prints.pop_front();
+        }
+        prints.push_back(print);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{HeaderValue, Properties};
+
+    fn message(id: &str, body: &str) -> Message {
+        let properties = Properties { message_id: Some(id.to_owned()), ..Properties::default() };
+        Message { properties, body: body.into(), ..Message::default() }
+    }
+
+    #[test]
+    fn a_finished_message_is_known_once_and_only_when_its_channel_has_failed() {
+        let finished = Finished::new(10);
+        let recent = finished.recent();
+        let print = finished.print(&message("a", "1")).unwrap();
+        recent.add(print);
+        assert!(!finished.knows(print, true));
+        finished.lost(&recent);
+        assert!(finished.knows(print, true));
+        assert!(!finished.knows(print, true));
+    }
+
+    #[test]
+    fn a_copy_that_was_not_handed_over_before_is_another_message() {
+        let finished = Finished::new(10);
+        let recent = finished.recent();
+        let print = finished.print(&message("a", "1")).unwrap();
+        recent.add(print);
+        finished.lost(&recent);
+        assert!(!finished.knows(print, false));
+        assert!(!finished.knows(print, true), "which one was finished cannot be told any more");
+    }
+
+    #[test]
+    fn what_differs_is_another_message_and_what_the_broker_adds_is_no_difference() {
+        let finished = Finished::new(10);
+        let same = message("a", "1");
+        let mut counted = same.clone();
+        counted.set_header("x-delivery-count", HeaderValue::I64(3));
+        let mut retried = same.clone();
+        retried.set_header(history::RETRY_COUNT, HeaderValue::I32(1));
+        assert_eq!(finished.print(&same), finished.print(&counted));
+        for other in [message("b", "1"), message("a", "2"), retried] {
+            assert_ne!(finished.print(&same), finished.print(&other));
+        }
+        assert_eq!(finished.print(&message("", "1")), None);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let finished = Finished::new(10);
+        for channel in 0..20 {
+            let recent = finished.recent();
+            for n in 0..50 {
+                recent.add(finished.print(&message(&format!("{channel}-{n}"), "")).unwrap());
+            }
+            finished.lost(&recent);
+        }
+        assert_eq!(finished.lost.lock().unwrap().len(), CHANNELS_MAX * 11);
+        let last = finished.print(&message("19-49", "")).unwrap();
+        let long_gone = finished.print(&message("19-0", "")).unwrap();
+        assert!(finished.knows(last, true) && !finished.knows(long_gone, true));
+    }
+}

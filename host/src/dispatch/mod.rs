@@ -1,0 +1,363 @@
+//! One delivery, from arrival to settlement.
+//!
+//! receive -> wait for a place -> check -> call -> decide -> publish -> settle -> record
+//!
+//! Nothing here names lapin or wasmtime. Whatever happens, a delivery is acked only after what takes its place is
+//! confirmed; where the host cannot do its part, it keeps the delivery and tries again, which costs the message no
+//! attempt; where the channel fails, it lets go, and the broker hands the message over again. Only a consumer that asks
+//! for at-most-once acks first (`once`).
+
+mod finished;
+mod once;
+mod outgoing;
+mod record;
+mod trouble;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::broker::{Delivery, Publication, PublishError, Publisher, Settlement};
+use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, Retry};
+use crate::failpoint;
+use crate::message::{Message, Properties, headers_json};
+use crate::policy::copy::{self, Holder};
+use crate::policy::{self, Attempt, Disposition, Outcome, history};
+use crate::sandbox::{Call, CallInfo, Handler};
+
+use finished::Print;
+use outgoing::{dead_letter, now_ms, publication, to_wait_queue};
+use record::record;
+use trouble::{Trouble, hold};
+
+pub use finished::{Finished, Recent};
+pub use record::Tally;
+
+/// The longest wait, in milliseconds, before a message that may be what kills hosts is tried, so that it is not always the
+/// first of several.
+const SUSPECT_WAIT_MAX_MS: u64 = 50;
+
+/// Everything that the deliveries of one consumer need.
+#[derive(Debug)]
+pub struct Subscription {
+    /// What comes out of the queue.
+    pub message: Arc<contract::Message>,
+    /// How failures are retried.
+    pub retry: Retry,
+    /// What becomes of failures, where it is not what their class says.
+    pub on_failure: OnFailure,
+    /// Whether messages are acked after they were handled, or before.
+    pub delivery: DeliveryMode,
+    /// How often a message may be handed over without being settled.
+    pub deliveries_max: u32,
+    /// Where dead letters go; none if the contract says to drop them.
+    pub dead_letter: Option<DeadLetter>,
+    /// The broker dead-letters what is rejected, and keeps it until a dead-letter queue has it.
+    pub broker_dead_letters: bool,
+    /// What handles messages.
+    pub handler: Handler,
+    /// One permit for each call that may run.
+    pub permits: Semaphore,
+    /// One permit for the whole host: messages that may be what kills hosts are tried one at a time.
+    pub suspects: Arc<Semaphore>,
+    /// What was finished, and may come again.
+    pub finished: Finished,
+    /// Who we are, for dead letters and logs.
+    pub holder: Holder,
+    /// Name of the contract, as the `app-id` of what is published.
+    pub app_id: String,
+    /// What happened so far.
+    pub tally: Tally,
+}
+
+/// The life of the channel that a delivery came over.
+#[derive(Debug, Clone)]
+pub struct Epoch {
+    /// Publishes, on a connection of its own.
+    pub publisher: Publisher,
+    /// It has failed: nothing of it can be settled any more.
+    pub failed: CancellationToken,
+    /// It is to end: what has not begun is given back.
+    pub stop: CancellationToken,
+    /// Something that the contract declares is missing.
+    pub missing: Arc<Notify>,
+    /// What was finished on it last.
+    pub recent: Arc<Recent>,
+}
+
+/// Why a delivery was let go without settling it.
+enum LetGo {
+    /// The delivery has to go back: the host is stopping, or could not do its part for so long that others may try.
+    Back,
+    /// The epoch has failed.
+    Stale,
+}
+
+/// A delivery whose end is decided, and for which everything is published and confirmed.
+struct Done {
+    message_id: String,
+    attempt: Attempt,
+    outcome: Outcome,
+    disposition: Disposition,
+    settlement: Settlement,
+    /// Set where the same message, when it comes again, has nothing left to be done.
+    print: Option<Print>,
+}
+
+/// Takes one delivery to its end.
+pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, mut delivery: Delivery) {
+    let began = Instant::now();
+    let arrived_id = delivery.message.properties.message_id.as_deref().unwrap_or_default();
+    failpoint::pass("after-delivery", arrived_id).await;
+    if subscription.delivery == DeliveryMode::AtMostOnce {
+        return once::dispatch(subscription, epoch, delivery, began).await;
+    }
+    let print = subscription.finished.print(&delivery.message);
+    if let Some(print) = print
+        && subscription.finished.knows(print, delivery.redelivered)
+    {
+        let Holder { consumer, queue, .. } = &subscription.holder;
+        tracing::info!(
+            consumer,
+            queue,
+            message_id = arrived_id,
+            "was finished before its ack was lost, and is acked again"
+        );
+        if delivery.settle(Settlement::Ack).is_ok() {
+            epoch.recent.add(print);
+        }
+        return;
+    }
+    let work = async {
+        let Places { call, alone: _alone } = places(subscription, epoch, &delivery.message).await?;
+        work(subscription, epoch, &mut delivery.message, delivery.redelivered, print, call).await
+    };
+    let result = tokio::select! {
+        result = work => result,
+        () = epoch.failed.cancelled() => Err(LetGo::Stale),
+    };
+    let settled = match &result {
+        Ok(done) => delivery.settle(done.settlement),
+        Err(LetGo::Back) => delivery.settle(Settlement::Return),
+        Err(LetGo::Stale) => return,
+    };
+    if let Ok(done) = result {
+        if let Some(print) = done.print {
+            // Kept in any case: a settlement that found its channel gone is an ack that was lost.
+            epoch.recent.add(print);
+        }
+        if settled.is_ok() {
+            record(subscription, &done, began.elapsed());
+        }
+    }
+}
+
+/// The right to call a handler.
+struct Places<'a> {
+    /// Given back after the call.
+    call: Option<SemaphorePermit<'a>>,
+    /// Given back after everything.
+    alone: Option<SemaphorePermit<'a>>,
+}
+
+/// Waits for a place among the calls that may run. A message that may be what kills hosts needs another one.
+async fn places<'a>(
+    subscription: &'a Subscription,
+    epoch: &Epoch,
+    message: &Message,
+) -> Result<Places<'a>, LetGo> {
+    let places = async {
+        let mut alone = None;
+        if history::is_suspect(message) {
+            let Holder { consumer, queue, .. } = &subscription.holder;
+            let deliveries = history::deliveries(message);
+            tracing::warn!(
+                consumer,
+                queue,
+                deliveries,
+                "a message was handed over that often and never settled, it is tried alone"
+            );
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..SUSPECT_WAIT_MAX_MS))).await;
+            alone = subscription.suspects.acquire().await.ok();
+        }
+        Places { call: subscription.permits.acquire().await.ok(), alone }
+    };
+    tokio::select! {
+        biased;
+        () = epoch.stop.cancelled() => Err(LetGo::Back),
+        places = places => Ok(places),
+    }
+}
+
+async fn work(
+    subscription: &Subscription,
+    epoch: &Epoch,
+    message: &mut Message,
+    redelivered: bool,
+    print: Option<Print>,
+    permit: Option<SemaphorePermit<'_>>,
+) -> Result<Done, LetGo> {
+    let mut trouble = Trouble::new(subscription, epoch);
+    let message_id = identify(message);
+    let attempt = history::attempt(message, &subscription.retry);
+    if let Some(disposition) = early(subscription, message) {
+        return put_off(subscription, &mut trouble, message, message_id, attempt, disposition).await;
+    }
+    let Call { outcome, outbox } =
+        call(subscription, &mut trouble, message, redelivered, &message_id, attempt).await?;
+    drop(permit);
+    let Subscription { retry, on_failure, delivery, .. } = subscription;
+    let disposition = policy::decide(&outcome, attempt, retry, on_failure, *delivery, fastrand::f64());
+    let settlement = match &disposition {
+        Disposition::Ack => {
+            let publish = |outgoing| publication(subscription, message, &message_id, outgoing);
+            publish_all(&mut trouble, outbox.into_iter().map(publish).collect()).await?;
+            Settlement::Ack
+        }
+        Disposition::Requeue { after } => {
+            hold(epoch, *after).await?;
+            Settlement::Reject
+        }
+        Disposition::Retry { tier_ms, after } => {
+            let copy = copy::for_retry(message, &outcome, attempt, *after, now_ms());
+            publish_all(&mut trouble, vec![to_wait_queue(subscription, *tier_ms, copy)]).await?;
+            Settlement::Ack
+        }
+        Disposition::DeadLetter => {
+            let letter = dead_letter(subscription, message, &outcome, attempt);
+            publish_dead_letter(subscription, &mut trouble, letter).await?
+        }
+    };
+    let print = print.filter(|_| settlement == Settlement::Ack);
+    Ok(Done { message_id, attempt, outcome, disposition, settlement, print })
+}
+
+/// The id of the message; one is made where the publisher set none, and kept by copies.
+fn identify(message: &mut Message) -> String {
+    let given = message.properties.message_id.take().filter(|id| !id.is_empty());
+    let id = given.unwrap_or_else(|| Uuid::new_v4().to_string());
+    message.properties.message_id = Some(id.clone());
+    id
+}
+
+/// Where a message has to wait that came back before it was due.
+fn early(subscription: &Subscription, message: &Message) -> Option<Disposition> {
+    let Retry::TtlBackoff(backoff) = &subscription.retry else { return None };
+    let left_ms = history::not_before_ms(message)?.saturating_sub(now_ms());
+    (left_ms > 0 && !backoff.tiers_ms().is_empty()).then(|| policy::wait(backoff, 0, left_ms))
+}
+
+async fn put_off(
+    subscription: &Subscription,
+    trouble: &mut Trouble<'_>,
+    message: &Message,
+    message_id: String,
+    attempt: Attempt,
+    disposition: Disposition,
+) -> Result<Done, LetGo> {
+    if let Disposition::Retry { tier_ms, after } = &disposition {
+        let copy = copy::for_wait(message, *after);
+        publish_all(trouble, vec![to_wait_queue(subscription, *tier_ms, copy)]).await?;
+    }
+    let retry_after = Duration::ZERO;
+    let reason = "not due yet".to_owned();
+    let outcome = Outcome::Failed(policy::Failure::RateLimited { retry_after, reason });
+    // Not to be known again: the copy that waits is the same message, and everything is left to be done with it.
+    Ok(Done { message_id, attempt, outcome, disposition, settlement: Settlement::Ack, print: None })
+}
+
+/// Checks the message and hands it to the handler; again and again, as long as the fault is the host's.
+async fn call(
+    subscription: &Subscription,
+    trouble: &mut Trouble<'_>,
+    message: &Message,
+    redelivered: bool,
+    message_id: &str,
+    attempt: Attempt,
+) -> Result<Call, LetGo> {
+    if history::is_poison(message, &subscription.retry, subscription.deliveries_max) {
+        let outcome = Outcome::Poison { deliveries: history::deliveries(message) };
+        return Ok(Call { outcome, outbox: Vec::new() });
+    }
+    let plain = match check(subscription, message) {
+        Ok(plain) => plain,
+        Err(reasons) => return Ok(Call { outcome: Outcome::Invalid(reasons), outbox: Vec::new() }),
+    };
+    let message = plain.as_ref().unwrap_or(message);
+    let queue = &subscription.holder.queue;
+    loop {
+        let info = CallInfo { message_id, queue, attempt, redelivered };
+        match subscription.handler.call(message, info).await {
+            Ok(call) => return Ok(call),
+            Err(fault) => trouble.pause(&fault.to_string()).await?,
+        }
+    }
+}
+
+/// Checks a message; gives it without compression where it came with some. The copy for a retry or a dead letter is
+/// always made of the message as it came.
+fn check(subscription: &Subscription, message: &Message) -> Result<Option<Message>, Vec<String>> {
+    let Properties { content_type, content_encoding, .. } = &message.properties;
+    let body = subscription
+        .message
+        .decode(&message.body, content_encoding.as_deref())
+        .map_err(|reason| vec![reason])?;
+    subscription.message.check(&body, content_type.as_deref(), || {
+        let headers: Vec<_> =
+            message.headers.iter().filter(|(name, _)| !history::is_bookkeeping(name)).cloned().collect();
+        headers_json(&headers)
+    })?;
+    Ok(match body {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(body) => {
+            let properties = Properties { content_encoding: None, ..message.properties.clone() };
+            let Message { exchange, routing_key, headers, .. } = message;
+            let (exchange, routing_key, headers) = (exchange.clone(), routing_key.clone(), headers.clone());
+            Some(Message { exchange, routing_key, properties, headers, body })
+        }
+    })
+}
+
+/// Publishes, and does not come back before everything is confirmed. What the broker does not take now is offered
+/// again; the delivery stays ours meanwhile.
+async fn publish_all(trouble: &mut Trouble<'_>, publications: Vec<Publication>) -> Result<(), LetGo> {
+    let mut waiting = publications;
+    while !waiting.is_empty() {
+        let (refused, why) = trouble.offer(waiting).await?;
+        waiting = refused;
+        if let Some(why) = why {
+            trouble.pause(&why.to_string()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Publishes a dead letter. One that the broker does not take is left to its own dead-lettering, which knows no reasons
+/// but keeps the message until there is a queue for it; where the queue has no such, it stays ours and is offered again.
+async fn publish_dead_letter(
+    subscription: &Subscription,
+    trouble: &mut Trouble<'_>,
+    letter: Option<Publication>,
+) -> Result<Settlement, LetGo> {
+    let mut waiting: Vec<Publication> = letter.into_iter().collect();
+    while !waiting.is_empty() {
+        let (refused, why): (_, Option<PublishError>) = trouble.offer(waiting).await?;
+        waiting = refused;
+        let Some(why) = why else { continue };
+        if subscription.broker_dead_letters && trouble.is_long() {
+            let Holder { consumer, queue, .. } = &subscription.holder;
+            tracing::error!(
+                consumer,
+                queue,
+                "a dead letter cannot be published and is left to the broker: {why}"
+            );
+            return Ok(Settlement::DeadLetter);
+        }
+        trouble.pause(&why.to_string()).await?;
+    }
+    Ok(Settlement::Ack)
+}
