@@ -159,7 +159,7 @@ impl Verdict {
             // A copy made by a fault goes on to further attempts later; the first execution again tells when.
             let first = times.values().filter_map(|times| times.get(sends(id))).min();
             let near = |at_ms: u64| {
-                evidence.faults.iter().any(|fault| {
+                evidence.faults.iter().filter(|fault| fault.victim != Victim::Nobody).any(|fault| {
                     let from = fault.from_ms.saturating_sub(rules.slack_ms);
                     (from..=fault.to_ms.saturating_add(rules.slack_ms)).contains(&at_ms)
                 })
@@ -168,6 +168,7 @@ impl Verdict {
         }
         self.find("executed again with no fault near", &far);
         let per_fault = |victim: Victim| match victim {
+            Victim::Nobody => 0,
             Victim::Host => rules.in_flight,
             Victim::Broker => rules.in_flight + MOVED_AT_ONCE * rules.wait_queues,
         };

@@ -21,6 +21,8 @@ const PREFETCH: u16 = 500;
 /// Who suffers a fault, which decides what it may leave in duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Victim {
+    /// Nobody: it may leave nothing in duplicate.
+    Nobody,
     /// A host or its connection: what is in flight there may be handled again.
     Host,
     /// The broker: beside that, what it was moving from a wait queue may be there again.

@@ -91,6 +91,13 @@ impl Host {
         })
     }
 
+    /// Waits until it has said something that contains this `count` times.
+    pub(crate) fn until_said(&self, text: &str, count: usize) -> Result<()> {
+        until(&format!("the host says `{text}` for the {count}. time"), SOON, || {
+            Ok((self.said(text)? >= count).then_some(()))
+        })
+    }
+
     /// How it has ended; none while it runs.
     pub(crate) fn ended(&self) -> Result<Option<ExitStatus>> {
         Ok(self.child()?.try_wait()?)

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -141,6 +142,7 @@ pub(crate) struct Load {
     ledger: Arc<Mutex<Ledger>>,
     messages: usize,
     executions: usize,
+    held: watch::Sender<bool>,
     work: JoinHandle<Result<()>>,
 }
 
@@ -150,13 +152,20 @@ impl Load {
         let ledger: Arc<Mutex<Ledger>> = Arc::default();
         let messages = plan.messages;
         let executions = (0..messages).map(|number| plan.task(number).executions()).sum();
-        let publisher = Publisher { urls, name: name.to_owned(), plan, ledger: Arc::clone(&ledger) };
-        Self { ledger, messages, executions, work: runtime().spawn(publisher.run()) }
+        let held = watch::Sender::new(false);
+        let (name, own) = (name.to_owned(), Arc::clone(&ledger));
+        let publisher = Publisher { urls, name, plan, ledger: own, held: held.subscribe() };
+        Self { ledger, messages, executions, held, work: runtime().spawn(publisher.run()) }
     }
 
     /// How often handlers are called in all when nothing goes wrong.
     pub(crate) fn executions(&self) -> usize {
         self.executions
+    }
+
+    /// Holds it, or lets it go on: at most one batch is under way then, which the broker confirms.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.held.send_replace(hold);
     }
 
     /// How many are confirmed.
@@ -195,10 +204,11 @@ struct Publisher {
     name: String,
     plan: Plan,
     ledger: Arc<Mutex<Ledger>>,
+    held: watch::Receiver<bool>,
 }
 
 impl Publisher {
-    async fn run(self) -> Result<()> {
+    async fn run(mut self) -> Result<()> {
         let mut waiting: VecDeque<usize> = (0..self.plan.messages).collect();
         let batch = (self.plan.per_second / 20).clamp(1, BATCH_MAX);
         let mut pace = interval(Duration::from_secs_f64(batch as f64 / self.plan.per_second.max(1) as f64));
@@ -214,6 +224,7 @@ impl Publisher {
             };
             while !waiting.is_empty() {
                 pace.tick().await;
+                self.held.wait_for(|held| !held).await?;
                 let now: Vec<usize> = waiting.drain(..batch.min(waiting.len())).collect();
                 let left = self.publish(&channel, &now).await;
                 let failed = left.is_err();

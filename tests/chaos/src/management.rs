@@ -84,6 +84,19 @@ impl Management {
             .collect())
     }
 
+    /// Deletes a queue. None: there is none.
+    pub(crate) fn delete_queue(&self, queue: &str) -> Result<Option<Value>> {
+        self.call("DELETE", &format!("/api/queues/{}/{queue}", self.vhost), None)
+    }
+
+    /// The prefetch counts of a queue's consumers.
+    pub(crate) fn consumers(&self, queue: &str) -> Result<Vec<u64>> {
+        let path = format!("/api/queues/{}/{queue}", self.vhost);
+        let queue = self.call("GET", &path, None)?.context("there is no such queue")?;
+        let consumers = queue["consumer_details"].as_array().context("no list of consumers")?;
+        Ok(consumers.iter().filter_map(|consumer| consumer["prefetch_count"].as_u64()).collect())
+    }
+
     /// Connections of the vhost, by the name that the client gave them, with the broker's own name for each.
     pub(crate) fn connections(&self) -> Result<Vec<(String, String)>> {
         let path = format!("/api/vhosts/{}/connections", self.vhost);

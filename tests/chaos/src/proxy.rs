@@ -39,6 +39,8 @@ pub(crate) enum Weather {
     CutMidFrame,
     /// Resets the connection.
     Reset,
+    /// Slips one frame in between the host's: an ack of what was never delivered, for which the broker closes the channel.
+    UnknownAck,
 }
 
 /// Whose connections, told apart by the names that the host gives them.
@@ -71,9 +73,12 @@ struct Forecast {
     way: Way,
     /// New connections are reset at once.
     closed: bool,
+    /// Counts forecasts.
+    number: usize,
 }
 
-const FAIR: Forecast = Forecast { weather: Weather::Fair, whose: Whose::All, way: Way::Both, closed: false };
+const FAIR: Forecast =
+    Forecast { weather: Weather::Fair, whose: Whose::All, way: Way::Both, closed: false, number: 0 };
 
 /// A port of this machine that leads to a broker node.
 #[derive(Debug)]
@@ -85,14 +90,14 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on any free port and forwards to `target`, host and port.
-    pub(crate) fn start(target: &str) -> Result<Self> {
+    /// Listens on any free port and forwards each connection to the first of these (host and port) that can be connected to.
+    pub(crate) fn start(targets: Vec<String>) -> Result<Self> {
         let listener =
             runtime().block_on(TcpListener::bind(("127.0.0.1", 0))).context("no port for the proxy")?;
         let address = listener.local_addr()?;
         let forecast = Arc::new(watch::Sender::new(FAIR));
         let links: Arc<Mutex<Vec<JoinHandle<()>>>> = Arc::default();
-        let accepting = accept(listener, target.to_owned(), Arc::clone(&forecast), Arc::clone(&links));
+        let accepting = accept(listener, targets.into(), Arc::clone(&forecast), Arc::clone(&links));
         Ok(Self { address, forecast, links, accepting: runtime().spawn(accepting) })
     }
 
@@ -103,17 +108,21 @@ impl Proxy {
 
     /// From now on the weather is this, for connections that are there and for new ones.
     pub(crate) fn set(&self, weather: Weather, whose: Whose, way: Way) {
-        self.forecast.send_replace(Forecast { weather, whose, way, closed: false });
+        self.announce(Forecast { weather, whose, way, ..FAIR });
     }
 
     /// From now on everything gets through; what was held back first.
     pub(crate) fn clear(&self) {
-        self.forecast.send_replace(FAIR);
+        self.announce(FAIR);
     }
 
     /// Resets every connection, and from now on new ones at once.
     pub(crate) fn close(&self) {
-        self.forecast.send_replace(Forecast { weather: Weather::Reset, closed: true, ..FAIR });
+        self.announce(Forecast { weather: Weather::Reset, closed: true, ..FAIR });
+    }
+
+    fn announce(&self, forecast: Forecast) {
+        self.forecast.send_modify(|now| *now = Forecast { number: now.number + 1, ..forecast });
     }
 
     /// How many connections go through it.
@@ -135,7 +144,7 @@ impl Drop for Proxy {
 
 async fn accept(
     listener: TcpListener,
-    target: String,
+    targets: Arc<[String]>,
     forecast: Arc<watch::Sender<Forecast>>,
     links: Arc<Mutex<Vec<JoinHandle<()>>>>,
 ) {
@@ -145,12 +154,14 @@ async fn accept(
             reset(&near);
             continue;
         }
-        let (target, forecast) = (target.clone(), forecast.subscribe());
+        let (targets, forecast) = (Arc::clone(&targets), forecast.subscribe());
         let link = runtime().spawn(async move {
-            match TcpStream::connect(&target).await {
-                Ok(far) => forward(near, far, forecast).await,
-                Err(_) => reset(&near),
+            for target in &*targets {
+                if let Ok(far) = TcpStream::connect(target).await {
+                    return forward(near, far, forecast).await;
+                }
             }
+            reset(&near);
         });
         if let Ok(mut links) = links.lock() {
             links.retain(|link| !link.is_finished());
@@ -176,9 +187,14 @@ async fn forward(near: TcpStream, far: TcpStream, forecast: watch::Receiver<Fore
     (near.set_nodelay(true).ok(), far.set_nodelay(true).ok());
     let whose = watch::Sender::new(None);
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-    let mut up =
-        Pump { way: Way::ToBroker, whose: &whose, forecast: forecast.clone(), frames: Frames::after(8) };
-    let mut down = Pump { way: Way::ToHost, whose: &whose, forecast, frames: Frames::after(0) };
+    let mut up = Pump {
+        way: Way::ToBroker,
+        whose: &whose,
+        forecast: forecast.clone(),
+        frames: Frames::after(8),
+        slipped: 0,
+    };
+    let mut down = Pump { way: Way::ToHost, whose: &whose, forecast, frames: Frames::after(0), slipped: 0 };
     let (mut near_in, mut near_out, mut far_in, mut far_out) = (near_in, near_out, far_in, far_out);
     let end = tokio::select! {
         end = up.run(&mut near_in, &mut far_out) => end,
@@ -196,6 +212,8 @@ struct Pump<'a> {
     whose: &'a watch::Sender<Option<Whose>>,
     forecast: watch::Receiver<Forecast>,
     frames: Frames,
+    /// The last forecast for which a frame was slipped in.
+    slipped: usize,
 }
 
 impl Pump<'_> {
@@ -276,6 +294,7 @@ impl Pump<'_> {
                     }
                     None => rest.len(),
                 },
+                Weather::UnknownAck => self.until_slipped(rest, to).await?,
             };
             let (now, later) = rest.split_at(size);
             to.write_all(now).await.map_err(|_| End::Reset)?;
@@ -283,5 +302,23 @@ impl Pump<'_> {
             rest = later;
         }
         Ok(())
+    }
+
+    /// Slips a frame in where one of the host's has ended, once; how many bytes may follow.
+    async fn until_slipped(&mut self, rest: &[u8], to: &mut OwnedWriteHalf) -> Result<usize, End> {
+        let number = self.forecast.borrow().number;
+        if self.slipped == number {
+            return Ok(rest.len());
+        }
+        // Between the frames of one message it would be a fault of the whole connection.
+        let within_message = matches!(rest, [2 | 3, ..]);
+        if self.frames.is_between()
+            && !within_message
+            && let Some(frame) = self.frames.unknown_ack()
+        {
+            self.slipped = number;
+            to.write_all(&frame).await.map_err(|_| End::Reset)?;
+        }
+        Ok(self.frames.frame_end(rest).unwrap_or(rest.len()))
     }
 }

@@ -110,7 +110,17 @@ impl World {
 
     /// A proxy to the first node.
     pub(crate) fn proxy(&self) -> Result<Proxy> {
-        Proxy::start(&self.node().address)
+        Proxy::start(vec![self.node().address.clone()])
+    }
+
+    /// A proxy to whichever node can be connected to, as a load balancer before a cluster does it.
+    pub(crate) fn balancer(&self) -> Result<Proxy> {
+        Proxy::start(self.broker.nodes.iter().map(|node| node.address.clone()).collect())
+    }
+
+    /// Starts a host that talks through this proxy, and waits until it is ready.
+    pub(crate) fn host_by(&self, proxy: &Proxy) -> Result<Arc<Host>> {
+        self.host_at(&self.url(&proxy.address()))
     }
 
     /// Starts a host that talks to the first node, and waits until it is ready.
@@ -233,7 +243,7 @@ impl World {
     }
 
     /// Waits until every queue but the two ends is empty, and stays so.
-    fn until_drained(&self) -> Result<()> {
+    pub(crate) fn until_drained(&self) -> Result<()> {
         let mut empty_since = None;
         let mut seen = Vec::new();
         let mut moved = Instant::now();
