@@ -108,18 +108,6 @@ impl Plan {
     fn task(&self, number: usize) -> Task {
         self.tasks[number % self.tasks.len()]
     }
-
-    /// At this rate.
-    pub(crate) fn per_second(mut self, per_second: usize) -> Self {
-        self.per_second = per_second;
-        self
-    }
-
-    /// With handlers that take this long, in milliseconds.
-    pub(crate) fn taking(mut self, ms: Range<u64>) -> Self {
-        self.ms = ms;
-        self
-    }
 }
 
 /// What is known of a message that was published.
@@ -197,6 +185,11 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.work.abort();
     }
+}
+
+/// The id of a message of a load.
+pub(crate) fn message_id(load: &str, number: usize) -> String {
+    format!("{load}-{number:06}")
 }
 
 struct Publisher {
@@ -279,7 +272,7 @@ impl Publisher {
     }
 
     fn id(&self, number: usize) -> String {
-        format!("{}-{number:06}", self.name)
+        message_id(&self.name, number)
     }
 
     fn is_confirmed(&self, number: usize) -> bool {

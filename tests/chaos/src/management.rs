@@ -97,6 +97,21 @@ impl Management {
         Ok(consumers.iter().filter_map(|consumer| consumer["prefetch_count"].as_u64()).collect())
     }
 
+    /// The node that leads a quorum queue.
+    pub(crate) fn leader(&self, queue: &str) -> Result<String> {
+        let queues = self.queues()?;
+        let queue = queues.get(queue).context("there is no such queue")?;
+        Ok(queue["leader"].as_str().context("the queue has no leader")?.to_owned())
+    }
+
+    /// Queues that not all of their members are online of.
+    pub(crate) fn incomplete(&self) -> Result<Vec<String>> {
+        let queues = self.queues()?;
+        let count = |queue: &Value, key: &str| queue[key].as_array().map_or(0, Vec::len);
+        let incomplete = queues.iter().filter(|(_, queue)| count(queue, "online") < count(queue, "members"));
+        Ok(incomplete.map(|(name, _)| name.clone()).collect())
+    }
+
     /// Connections of the vhost, by the name that the client gave them, with the broker's own name for each.
     pub(crate) fn connections(&self) -> Result<Vec<(String, String)>> {
         let path = format!("/api/vhosts/{}/connections", self.vhost);

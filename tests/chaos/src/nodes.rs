@@ -97,6 +97,11 @@ impl Node {
         self.name
     }
 
+    /// Whether RabbitMQ means this node by a name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        name.contains(&format!("-{}-", self.name))
+    }
+
     /// Starts it, with the data it has, and waits until it takes connections.
     pub(crate) fn start(&self) -> Result<()> {
         script(self.on, Some(self.name), &["start"]).map(drop)

@@ -90,14 +90,14 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on any free port and forwards each connection to the first of these (host and port) that can be connected to.
-    pub(crate) fn start(targets: Vec<String>) -> Result<Self> {
+    /// Listens on any free port and forwards to `target`, host and port.
+    pub(crate) fn start(target: &str) -> Result<Self> {
         let listener =
             runtime().block_on(TcpListener::bind(("127.0.0.1", 0))).context("no port for the proxy")?;
         let address = listener.local_addr()?;
         let forecast = Arc::new(watch::Sender::new(FAIR));
         let links: Arc<Mutex<Vec<JoinHandle<()>>>> = Arc::default();
-        let accepting = accept(listener, targets.into(), Arc::clone(&forecast), Arc::clone(&links));
+        let accepting = accept(listener, target.to_owned(), Arc::clone(&forecast), Arc::clone(&links));
         Ok(Self { address, forecast, links, accepting: runtime().spawn(accepting) })
     }
 
@@ -124,13 +124,6 @@ impl Proxy {
     fn announce(&self, forecast: Forecast) {
         self.forecast.send_modify(|now| *now = Forecast { number: now.number + 1, ..forecast });
     }
-
-    /// How many connections go through it.
-    pub(crate) fn connections(&self) -> usize {
-        let Ok(mut links) = self.links.lock() else { return 0 };
-        links.retain(|link| !link.is_finished());
-        links.len()
-    }
 }
 
 impl Drop for Proxy {
@@ -144,7 +137,7 @@ impl Drop for Proxy {
 
 async fn accept(
     listener: TcpListener,
-    targets: Arc<[String]>,
+    target: String,
     forecast: Arc<watch::Sender<Forecast>>,
     links: Arc<Mutex<Vec<JoinHandle<()>>>>,
 ) {
@@ -154,14 +147,12 @@ async fn accept(
             reset(&near);
             continue;
         }
-        let (targets, forecast) = (Arc::clone(&targets), forecast.subscribe());
+        let (target, forecast) = (target.clone(), forecast.subscribe());
         let link = runtime().spawn(async move {
-            for target in &*targets {
-                if let Ok(far) = TcpStream::connect(target).await {
-                    return forward(near, far, forecast).await;
-                }
+            match TcpStream::connect(&target).await {
+                Ok(far) => forward(near, far, forecast).await,
+                Err(_) => reset(&near),
             }
-            reset(&near);
         });
         if let Ok(mut links) = links.lock() {
             links.retain(|link| !link.is_finished());

@@ -14,18 +14,20 @@ use crate::check::{Rules, Verdict, check};
 use crate::contract::{Contract, Retry};
 use crate::evidence::{Evidence, Fault, Victim, read_ends};
 use crate::host::{Host, Start};
-use crate::load::{Load, Plan};
+use crate::load::{Load, Plan, message_id};
 use crate::management::Management;
 use crate::nodes::{Broker, Node, root};
 use crate::proxy::Proxy;
 use crate::scenario::Size;
-use crate::wait::{now_ms, pause, until};
+use crate::wait::{SOON, now_ms, pause, until};
 
 /// How long the queues may keep their messages without any of them coming to an end. The broker itself waits up to 180 s
 /// before it tries again to move a message out of a wait queue.
 const STALLED: Duration = Duration::from_secs(240);
 /// How long the queues have to be empty: longer than the broker's counts are old.
 const EMPTY: Duration = Duration::from_secs(3);
+/// How long before and after a fault duplicates are put down to it.
+const SLACK: Duration = Duration::from_secs(5);
 /// How long a host may take to finish when it is stopped, in seconds.
 pub(crate) const GRACE_SECONDS: u64 = 30;
 
@@ -46,8 +48,8 @@ pub(crate) struct World {
     hosts_at_once: Cell<usize>,
     load: RefCell<Option<Rc<Load>>>,
     faults: RefCell<Vec<Fault>>,
-    slack: Cell<Duration>,
     tasks_decide: Cell<bool>,
+    evidence: RefCell<Evidence>,
     verdict: RefCell<Verdict>,
 }
 
@@ -71,8 +73,8 @@ impl World {
             hosts_at_once: Cell::new(1),
             load: RefCell::default(),
             faults: RefCell::default(),
-            slack: Cell::new(Duration::from_secs(5)),
             tasks_decide: Cell::new(true),
+            evidence: RefCell::default(),
             verdict: RefCell::default(),
         };
         world.write_contract(&Contract::default())?;
@@ -108,14 +110,20 @@ impl World {
         self.url(&self.node().address)
     }
 
-    /// A proxy to the first node.
-    pub(crate) fn proxy(&self) -> Result<Proxy> {
-        Proxy::start(vec![self.node().address.clone()])
+    /// AMQP URLs of the vhost at every node.
+    pub(crate) fn url_of_all(&self) -> String {
+        let urls: Vec<String> = self.broker.nodes.iter().map(|node| self.url(&node.address)).collect();
+        urls.join(",")
     }
 
-    /// A proxy to whichever node can be connected to, as a load balancer before a cluster does it.
-    pub(crate) fn balancer(&self) -> Result<Proxy> {
-        Proxy::start(self.broker.nodes.iter().map(|node| node.address.clone()).collect())
+    /// Id of a message of the load, by its number.
+    pub(crate) fn message_id(&self, number: usize) -> String {
+        message_id("m", number)
+    }
+
+    /// A proxy to the first node.
+    pub(crate) fn proxy(&self) -> Result<Proxy> {
+        Proxy::start(&self.node().address)
     }
 
     /// Starts a host that talks through this proxy, and waits until it is ready.
@@ -149,11 +157,6 @@ impl World {
         self.hosts_at_once.set(hosts);
     }
 
-    /// Duplicates are put down to a fault if they come so long before or after it; 5 s otherwise.
-    pub(crate) fn slack(&self, slack: Duration) {
-        self.slack.set(slack);
-    }
-
     /// Starts to publish, to every node in turn. The queues have to be there.
     pub(crate) fn load(&self, plan: Plan) -> Rc<Load> {
         let urls = self.broker.nodes.iter().map(|node| self.url(&node.address)).collect();
@@ -180,6 +183,17 @@ impl World {
     /// A fault that was seen to happen, from and until when, in milliseconds since 1970.
     pub(crate) fn fault_was(&self, victim: Victim, from_ms: u64, to_ms: u64) {
         self.faults.borrow_mut().push(Fault { victim, from_ms, to_ms });
+    }
+
+    /// Waits until every queue has all its members online.
+    pub(crate) fn until_complete(&self) -> Result<()> {
+        until("every queue has all its members online", SOON, || {
+            let incomplete = self.management.incomplete()?;
+            if !incomplete.is_empty() {
+                bail!("not so: {}", incomplete.join(", "));
+            }
+            Ok(Some(()))
+        })
     }
 
     /// How many faults there were.
@@ -219,10 +233,11 @@ impl World {
             attempts_max: contract.attempts_max(),
             in_flight: usize::from(contract.prefetch) * self.hosts_at_once.get(),
             wait_queues: if contract.retry == Retry::TtlBackoff { 2 } else { 0 },
-            slack_ms: u64::try_from(self.slack.get().as_millis())?,
+            slack_ms: u64::try_from(SLACK.as_millis())?,
             tasks_decide: self.tasks_decide.get(),
         };
         let verdict = check(&evidence, &rules);
+        *self.evidence.borrow_mut() = evidence;
         let findings = verdict.findings.join("\n  ");
         *self.verdict.borrow_mut() = verdict;
         left?;
@@ -230,6 +245,11 @@ impl World {
             bail!("the accounts do not balance:\n  {findings}");
         }
         Ok(())
+    }
+
+    /// Everything that the accounts were made of, for what a scenario has to say beyond them.
+    pub(crate) fn with_evidence<T>(&self, look: impl FnOnce(&Evidence) -> T) -> T {
+        look(&self.evidence.borrow())
     }
 
     /// What the accounts say.
