@@ -100,6 +100,11 @@ impl Opened {
         Ok(Self { consuming, publishing, epoch, deliveries, consumers, watches })
     }
 
+    /// The address in use.
+    pub(super) fn broker(&self) -> &str {
+        self.consuming.address()
+    }
+
     /// Serves until the epoch fails, or is stopped and drained.
     pub(super) async fn serve(mut self, host: &Host, stop: &CancellationToken) -> Ended {
         let ended = tokio::select! {

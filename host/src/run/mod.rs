@@ -103,7 +103,7 @@ impl Host {
             match opened {
                 Ok(epoch) => {
                     let consumers = self.subscriptions.len();
-                    tracing::info!(contract = self.contract, consumers, broker = %self.address, "ready");
+                    tracing::info!(contract = self.contract, consumers, broker = epoch.broker(), "ready");
                     first = false;
                     said.clear();
                     let began = tokio::time::Instant::now();
@@ -127,6 +127,8 @@ impl Host {
                     }
                 }
             }
+            // Also where it was the node that failed and not the connection: another one may do better.
+            self.address.fail_over();
             let varied = delay.mul_f64(0.5 + fastrand::f64());
             tokio::select! {
                 () = tokio::time::sleep(varied) => {}
