@@ -73,7 +73,9 @@ impl Opened {
     ) -> Result<Self, OpenError> {
         check_version(host).await?;
         let connection = Connection::open(&host.address, &host.connection_name("consumes")).await?;
-        let declared = Arc::new(Declared::first(connection, Arc::clone(&host.topology)).await?);
+        let broker = connection.address().to_owned();
+        let declared = Declared::first(connection, Arc::clone(&host.topology)).await;
+        let declared = Arc::new(declared.inspect_err(|_| host.address.fail_over(&broker))?);
         let failed = CancellationToken::new();
         let mut deliveries = Vec::with_capacity(host.subscriptions.len());
         let mut links = JoinSet::new();
@@ -93,6 +95,11 @@ impl Opened {
             links.spawn(link.run(consumption));
         }
         Ok(Self { declared, failed, deliveries, links })
+    }
+
+    /// The address in use.
+    pub(super) fn broker(&self) -> &str {
+        self.declared.connection.address()
     }
 
     /// Serves until the connection fails, or is stopped and drained.

@@ -159,13 +159,16 @@ impl Host {
             match opened {
                 Ok(epoch) => {
                     let consumers = self.subscriptions.len();
-                    tracing::info!(contract = self.contract, consumers, broker = %self.address, "ready");
+                    tracing::info!(contract = self.contract, consumers, broker = epoch.broker(), "ready");
                     first = false;
                     backoff.works();
+                    let broker = epoch.broker().to_owned();
                     match epoch.serve(self, stop).await {
                         Ended::Drained => break,
                         Ended::Failed(reason) => tracing::warn!(reason, "lost the broker, connecting again"),
                     }
+                    // Also where it was the node that failed and not the connection: another one may do better.
+                    self.address.fail_over(&broker);
                     backoff.wait(stop).await;
                 }
                 Err(error) => self.wait_out(error, first, &mut backoff, stop).await?,

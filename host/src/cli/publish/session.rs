@@ -92,6 +92,7 @@ impl<'a> Session<'a> {
                 return Ok(lines.zip(verdicts).map(|(line, (_, verdict))| (line, verdict)).collect());
             }
             tracing::warn!("lost the broker, connecting again");
+            self.address.fail_over();
             self.link = Link::open(self.address, self.topology, self.wait).await?;
         }
         Err(SessionError::Hopeless { line: batch.first().map_or(0, |(line, _)| line.number) })
@@ -116,6 +117,7 @@ impl Link {
                         tracing::warn!("{error}; trying again for {} s", wait.as_secs());
                         said = true;
                     }
+                    address.fail_over();
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 Err(error) => return Err(error),
