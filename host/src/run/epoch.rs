@@ -127,8 +127,7 @@ impl Opened {
 /// Before anything is declared: whether the broker is one that can do what the contract asks for. Once for each host, and
 /// each time if that depends on the version: what is connected to next may be another node.
 async fn check_version(host: &Host) -> Result<(), OpenError> {
-    let matters = !plan::too_old(&host.topology, None).is_empty();
-    if host.version_checked.load(Ordering::Relaxed) && !matters {
+    if host.version_checked.load(Ordering::Relaxed) && !host.topology.needs_native_delay {
         return Ok(());
     }
     let version = broker::version(&host.address).await?;
