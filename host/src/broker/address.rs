@@ -115,7 +115,7 @@ impl Address {
         let endpoint = self.endpoints.get(next % self.endpoints.len().max(1));
         if endpoint.is_some_and(|endpoint| endpoint.to_string() == failed) {
             // If another has been faster, it has said the same.
-            drop(self.next.compare_exchange(next, next + 1, Ordering::Relaxed, Ordering::Relaxed));
+            self.next.compare_exchange(next, next + 1, Ordering::Relaxed, Ordering::Relaxed).ok();
         }
     }
 
