@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::{Delivery, Publication, Publisher, Settlement};
-use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, Retry};
+use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, QueueType, Retry};
 use crate::message::{HeaderValue, Message, Properties, headers_json};
 use crate::policy::copy::{self, Holder};
+use crate::policy::history::Arrival;
 use crate::policy::{self, Attempt, Disposition, Outcome, history};
 use crate::sandbox::{Call, CallInfo, Handler, Outgoing};
 use crate::topology::wait_queue_name;
@@ -39,6 +40,8 @@ pub struct Subscription {
     pub delivery_mode: DeliveryMode,
     /// How often a message may be handed over without being settled.
     pub deliveries_max: u32,
+    /// The type of the queue.
+    pub queue_type: QueueType,
     /// Where dead letters go; none if the contract says to drop them.
     pub dead_letter: Option<DeadLetter>,
     /// What handles messages.
@@ -115,7 +118,7 @@ async fn work(subscription: &Subscription, epoch: &Epoch, delivery: &mut Deliver
         permit = subscription.permits.acquire() => permit,
     };
     let message_id = identify(&mut delivery.message);
-    let attempt = history::attempt(&delivery.message, &subscription.retry);
+    let attempt = history::attempt(&delivery.message, arrival(subscription, delivery), &subscription.retry);
     if let Some(disposition) = early(subscription, &delivery.message) {
         return put_off(subscription, epoch, &delivery.message, message_id, attempt, disposition).await;
     }
@@ -150,6 +153,10 @@ async fn hold(epoch: &Epoch, time: Duration) -> Result<(), LetGo> {
         () = tokio::time::sleep(time) => Ok(()),
         () = epoch.stop.cancelled() => Err(LetGo::Stopping),
     }
+}
+
+fn arrival(subscription: &Subscription, delivery: &Delivery) -> Arrival {
+    Arrival { queue: subscription.queue_type, redelivered: delivery.redelivered }
 }
 
 /// The id of the message; one is made where the publisher set none, and kept by copies.
@@ -194,8 +201,9 @@ async fn call(
     attempt: Attempt,
 ) -> Result<Call, LetGo> {
     let message = &delivery.message;
-    if history::is_poison(message, &subscription.retry, subscription.deliveries_max) {
-        let outcome = Outcome::Poison { deliveries: history::deliveries(message) };
+    let arrival = arrival(subscription, delivery);
+    if history::is_poison(message, arrival, &subscription.retry, subscription.deliveries_max) {
+        let outcome = Outcome::Poison { deliveries: history::deliveries(message, arrival) };
         return Ok(Call { outcome, outbox: Vec::new() });
     }
     let plain = match check(subscription, message) {

@@ -171,6 +171,7 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             on_failure: consumer.on_failure,
             delivery_mode: consumer.delivery,
             deliveries_max: queue.deliveries_max,
+            queue_type: queue.kind,
             dead_letter: queue.dead_letter.clone(),
             permits: Semaphore::new(consumer.handler.concurrency.into()),
             holder: Holder {
