@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use address::{Address, ConnectError};
 pub use change::{Outcome, SETTLING, change};
 pub use connection::Connection;
-pub use consume::{Consumption, Delivery, Feed, Sink};
+pub use consume::{Consumption, Delivery, Feed, Sink, Suspicion};
 pub use declare::{DeclareError, declare};
 pub use manage::{Management, ManagementError};
 pub use observe::{counts, observe};

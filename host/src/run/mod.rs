@@ -28,6 +28,7 @@ use crate::contract::{Contract, Owner, Queue, QueueType};
 use crate::dispatch::{Finished, Subscription, Tally};
 use crate::load::Handlers;
 use crate::policy::copy::Holder;
+use crate::policy::history;
 use crate::sandbox::Handler;
 use crate::topology::{self, Topology};
 
@@ -250,6 +251,8 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             on_failure: consumer.on_failure,
             delivery: consumer.delivery,
             deliveries_max: queue.deliveries_max,
+            queue_type: queue.kind,
+            recounts: history::may_recount(queue),
             dead_letter: queue.dead_letter.clone(),
             broker_dead_letters: broker_dead_letters(queue),
             permits: Semaphore::new(consumer.handler.concurrency.into()),
