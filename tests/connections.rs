@@ -92,6 +92,9 @@ fn a_connection_that_the_broker_closes_loses_nothing_in_flight() {
         let before = host.events(back).len();
         vhost.close_connection(name);
         host.until_event(back, before + 1);
+        // Consumers go on while the other connection is replaced.
+        let connections = if name == "warren publishes" { 1 } else { 2 };
+        assert_eq!(host.events("ready").len(), connections);
         all_handled_once(&vhost, host, 120);
     }
 }
@@ -116,6 +119,53 @@ fn a_queue_that_is_deleted_is_declared_again() {
     host.until_event("consuming again", 1);
     vhost.client.publish("in", "task", Letter::json("m-0", &json!({})));
     all_handled_once(&vhost, host, 1);
+}
+
+/// One consumer loses its queue, and gets it again; what the other has in its hands is settled on the channel it came over.
+#[test]
+fn a_channel_that_fails_takes_no_other_with_it() {
+    let vhost = Vhost::fresh("alone");
+    let second = "consumers:
+  other: { command: other, queue: other, handler: { component: handlers/echoes.wasm }, publishes: [echoed] }
+";
+    let contract = slow().to_string().replace("consumers:\n", second);
+    let contract = contract
+        .replace("queues:\n", "queues:\n  other: { deadLetter: { exchange: dlx, routingKey: dead } }\n");
+    let command = "commands:\n  other: { exchange: in, routingKey: other, message: task }\n";
+    let host = Host::start(&contract.replace("commands:\n", command), &vhost);
+    vhost.client.publish_all("in", "task", slow_letters(30, 300));
+    vhost.client.until_ready("work", 15);
+    vhost.client.delete_queue("other");
+    host.until_event("consuming again", 1);
+    vhost.client.publish("in", "other", Letter::json("other", &json!({})));
+    vhost.client.until_ready("echoes", 31);
+    let echoes = vhost.client.drain("echoes");
+    host.finish();
+    assert_eq!((host_redelivered(&echoes), echoes.len()), (0, 31));
+    assert_eq!(vhost.leftovers(), [].into());
+}
+
+/// How many of them came of a message that was handed over before.
+fn host_redelivered(echoes: &[Got]) -> usize {
+    echoes.iter().filter(|echo| echo.json()["redelivered"] == true).count()
+}
+
+/// The outputs are confirmed, the ack is on its way, and the connection it goes over is dead.
+#[test]
+fn a_message_whose_ack_was_lost_is_acked_again_and_not_run_again() {
+    let vhost = Vhost::fresh("lost-acks");
+    let forwarder = Forwarder::start();
+    let host = Project::new(&slow()).start_with(&vhost.url_by(forwarder.port()), &[]);
+    vhost.client.publish_all("in", "task", slow_letters(5, 500));
+    vhost.client.until_ready("work", 0);
+    forwarder.freeze_last();
+    vhost.client.until_ready("echoes", 5);
+    forwarder.cut();
+    host.until_ready(2);
+    host.until_event("was finished before its ack was lost", 5);
+    host.finish();
+    assert_eq!(vhost.client.drain("echoes").len(), 5);
+    assert_eq!(vhost.leftovers(), [].into());
 }
 
 #[test]

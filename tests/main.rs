@@ -10,6 +10,7 @@
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `language`: what the contract language can say beside that, carried out.
 //! - `checking`: `warren check`.
+//! - `at_most_once`: consumers that are acked on receipt.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `shutdown`: stopping.
 //! - `planning`: `warren plan` and `warren apply`.
@@ -22,6 +23,7 @@
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod applied;
+mod at_most_once;
 mod bodies;
 mod checking;
 mod connections;

@@ -81,6 +81,12 @@ impl Forwarder {
         }
     }
 
+    /// As `freeze`, but only the connection that was opened last: of a host, the one that consumes.
+    pub(crate) fn freeze_last(&self) {
+        let links = self.shared.links.lock().expect("a lock");
+        links.last().expect("a connection").frozen.store(true, Ordering::Relaxed);
+    }
+
     fn take_links(&self) -> Vec<Arc<Link>> {
         std::mem::take(&mut *self.shared.links.lock().expect("a lock"))
     }

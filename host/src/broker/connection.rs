@@ -3,117 +3,73 @@
 //! Recovery is not left to the library: an ack with a tag of before the recovery would settle another message after it.
 
 use std::fmt;
-use std::str::FromStr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::types::LongString;
-use lapin::uri::AMQPUri;
 use lapin::{Channel, ConnectionProperties, ErrorKind, Event};
 
-use super::{Error, reply};
+use super::address::{Endpoint, Trouble};
+use super::transport::{self, Socket, Transport};
+use super::{Address, ConnectError, Error, Tls, reply, tls};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to greet, to check who we are, and to open the vhost.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long closing may take before the connection is just dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-const HEARTBEAT_SECONDS: u16 = 10;
 /// AMQP's ACCESS_REFUSED and NOT_ALLOWED (a vhost that does not exist, or may not be used).
 const REFUSED: [u16; 2] = [403, 530];
-
-/// Where the broker is. Its text form hides the password.
-#[derive(Clone)]
-pub struct Address {
-    uri: AMQPUri,
-}
-
-impl Address {
-    /// Reads an AMQP URI such as `amqp://user:password@host:5672/vhost`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut uri = AMQPUri::from_str(text)?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
-        Ok(Self { uri })
-    }
-
-    /// The vhost.
-    pub fn vhost(&self) -> &str {
-        &self.uri.vhost
-    }
-
-    pub(super) fn uri(&self) -> &AMQPUri {
-        &self.uri
-    }
-
-    /// `user:password`.
-    pub(super) fn credentials(&self) -> String {
-        let userinfo = &self.uri.authority.userinfo;
-        format!("{}:{}", userinfo.username, userinfo.password)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.uri.scheme {
-            lapin::uri::AMQPScheme::AMQP => "amqp",
-            lapin::uri::AMQPScheme::AMQPS => "amqps",
-        };
-        let authority = &self.uri.authority;
-        let (user, host, port) = (&authority.userinfo.username, &authority.host, authority.port);
-        let vhost = self.uri.vhost.replace('/', "%2f");
-        write!(f, "{scheme}://{user}@{host}:{port}/{vhost}")
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The broker is there and does not want us.
-    #[error("the broker at {address} refused: {reason}")]
-    Refused {
-        /// Where the broker is.
-        address: String,
-        /// What it said.
-        reason: String,
-    },
-    /// The broker is not there, or did not answer.
-    #[error("no broker at {address}: {reason}")]
-    Unreachable {
-        /// Where the broker should be.
-        address: String,
-        /// What happened.
-        reason: String,
-    },
-}
 
 /// An open connection.
 pub struct Connection {
     inner: lapin::Connection,
+    socket: Socket,
+    address: String,
 }
 
 impl Connection {
-    /// Opens a connection. `name` is what the management page shows.
+    /// Opens a connection to the first of the addresses that takes it. `name` is what the management page shows.
     pub async fn open(address: &Address, name: &str) -> Result<Self, ConnectError> {
-        let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
-        let connecting = lapin::Connection::connect_uri(address.uri.clone(), properties);
-        let unreachable = |reason: String| ConnectError::Unreachable { address: address.to_string(), reason };
-        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(Ok(inner)) => Ok(Self { inner }),
-            Ok(Err(error)) => match error.kind() {
-                ErrorKind::ProtocolError(said) if REFUSED.contains(&said.get_id()) => {
-                    Err(ConnectError::Refused {
-                        address: address.to_string(),
-                        reason: said.get_message().to_string(),
-                    })
+        let mut round = address.round();
+        while let Some(endpoint) = round.endpoint() {
+            match Self::open_at(endpoint, address.tls(), name).await {
+                Ok(connection) => {
+                    round.succeeded();
+                    return Ok(connection);
                 }
-                _ => Err(unreachable(plain(&error))),
-            },
-            Err(_) => Err(unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+                Err(trouble) => round.failed(trouble),
+            }
         }
+        Err(round.into_error())
+    }
+
+    async fn open_at(endpoint: &Endpoint, tls: &Tls, name: &str) -> Result<Self, Trouble> {
+        let Transport { stream, socket } = transport::open(endpoint, tls).await?;
+        let runtime = lapin::runtime::default_runtime().map_err(|error| Trouble::Unfit(error.to_string()))?;
+        let stream = Mutex::new(Some(stream));
+        // Asked for once, because lapin does not recover.
+        let hand_over = async move |_, _| {
+            let stream = stream.lock().ok().and_then(|mut stream| stream.take());
+            stream.ok_or_else(|| std::io::Error::other("the stream is used up").into())
+        };
+        let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
+        let connecting = lapin::Connection::connector(endpoint.uri().clone(), runtime, hand_over, properties);
+        let limit = endpoint.timeout(HANDSHAKE_TIMEOUT);
+        match tokio::time::timeout(limit, connecting).await {
+            Ok(Ok(inner)) => Ok(Self { inner, socket, address: endpoint.to_string() }),
+            Ok(Err(error)) => Err(trouble(&error, tls)),
+            Err(_) => {
+                // lapin would wait on, on a thread of its own.
+                socket.shut_down();
+                Err(Trouble::Absent(format!("no answer within {} ms", limit.as_millis())))
+            }
+        }
+    }
+
+    /// The address that it goes to, without the password.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Resolves with the reason when the connection is gone.
@@ -151,8 +107,10 @@ impl Connection {
     /// Closes the connection; what was not settled on it goes back to its queues.
     pub async fn close(self) {
         let closing = self.inner.close(200, "bye".into());
-        if let Ok(Err(error)) = tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
-            tracing::debug!(%error, "the connection was already gone");
+        match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the connection was already gone"),
+            Err(_) => self.socket.shut_down(),
         }
     }
 }
@@ -160,6 +118,18 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// Why the broker did not take the connection.
+fn trouble(error: &lapin::Error, settings: &Tls) -> Trouble {
+    match error.kind() {
+        ErrorKind::ProtocolError(said) if REFUSED.contains(&said.get_id()) => {
+            Trouble::Refused(said.get_message().to_string())
+        }
+        // With TLS 1.3, a broker that does not like our certificate says so only after the handshake.
+        ErrorKind::IOError(io) => tls::trouble(io, settings).unwrap_or_else(|| Trouble::Absent(plain(error))),
+        _ => Trouble::Absent(plain(error)),
     }
 }
 

@@ -46,6 +46,10 @@ impl Delivery {
 /// What takes deliveries; it must not wait.
 pub type Sink = Box<dyn Fn(Delivery) + Send + Sync>;
 
+/// Whether a message, and one that the broker says was handed over before, may be what kills its host, so that none should
+/// be handed over with it.
+pub type Suspicion = Box<dyn Fn(&Message, bool) -> bool + Send + Sync>;
+
 /// From where, and how much ahead.
 #[derive(Debug, Clone)]
 pub struct Feed {
@@ -55,13 +59,12 @@ pub struct Feed {
     pub tag: String,
     /// How many messages the broker may hand over that are not settled.
     pub prefetch: u16,
-    /// Whether a message may be one that kills its host, so that none should be handed over with it.
-    pub is_suspect: fn(&Message) -> bool,
 }
 
 /// A running consumer.
 pub struct Consumption {
     feed: Feed,
+    is_suspect: Suspicion,
     channel: lapin::Channel,
     consumer: lapin::Consumer,
     /// It has a prefetch of one.
@@ -70,13 +73,13 @@ pub struct Consumption {
 
 impl Consumption {
     /// Starts to consume.
-    pub async fn start(connection: &Connection, feed: Feed) -> Result<Self, Error> {
+    pub async fn start(connection: &Connection, feed: Feed, is_suspect: Suspicion) -> Result<Self, Error> {
         let channel = connection.channel().await?;
         let looking = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let queue = channel.queue_declare(short(&feed.queue), looking, FieldTable::default());
         let careful = reply("queue.declare", queue).await?.message_count() > 0 && feed.prefetch > 1;
         let consumer = consume(&channel, &feed, careful).await?;
-        Ok(Self { feed, channel, consumer, careful })
+        Ok(Self { feed, is_suspect, channel, consumer, careful })
     }
 
     /// Hands deliveries to `sink` until `stop`, then waits until all of them are settled.
@@ -110,7 +113,7 @@ impl Consumption {
                 Some(delivery) => own(delivery?, &settlements),
                 None => return Err(Error::Cancelled),
             };
-            let go_on_carefully = self.careful && (self.feed.is_suspect)(&delivery.message);
+            let go_on_carefully = self.careful && (self.is_suspect)(&delivery.message, delivery.redelivered);
             sink(delivery);
             if self.careful && !go_on_carefully {
                 self.careful = false;

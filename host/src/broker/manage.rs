@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io::Read;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,13 +13,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use ureq::http::Uri;
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
 use crate::contract::Destination;
 use crate::plan::observed::{Binding, ExchangeShape, Observed, Policy, Queue, QueueShape, Seen, Sight};
 use crate::plan::{Version, encoded};
 
-use super::Address;
+use super::tls::{self, Identity, Material};
+use super::{Address, Tls};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one answer may take in all.
@@ -40,6 +40,8 @@ pub struct Management {
     /// `Authorization` header.
     authorization: String,
     vhost: String,
+    /// To say what is wrong with it.
+    tls: Tls,
 }
 
 /// Why the management API could not be used.
@@ -66,11 +68,14 @@ pub enum ManagementError {
     /// The URL is none, or not one for this.
     #[error("it is not a URL such as http://host:15672")]
     NotAUrl,
+    /// A file for TLS cannot be used.
+    #[error("{0}")]
+    Tls(String),
 }
 
 impl Management {
     /// The management API at `url` (`http[s]://[user:password@]host[:port][/path]`), for the vhost of `address`, with its
-    /// user and password where the URL has none. Does not connect.
+    /// user, password and settings for TLS where the URL has none. Does not connect.
     pub fn at(url: &str, address: &Address) -> Result<Self, ManagementError> {
         let (scheme, rest) = url.split_once("://").ok_or(ManagementError::NotAUrl)?;
         let (authority, path) =
@@ -86,10 +91,11 @@ impl Management {
             return Err(ManagementError::NotAUrl);
         }
         Ok(Self {
-            agent: agent(scheme == "https"),
+            agent: if scheme == "https" { https_agent(address.tls())? } else { config().build().into() },
             base: base.trim_end_matches('/').to_owned(),
             authorization: format!("Basic {}", BASE64_STANDARD.encode(credentials)),
             vhost: address.vhost().to_owned(),
+            tls: address.tls().clone(),
         })
     }
 
@@ -143,7 +149,7 @@ impl Management {
         let unreachable = |reason: String| ManagementError::Unreachable { url: self.base.clone(), reason };
         let request = self.agent.get(format!("{}{path}", self.base));
         let answer = request.header("authorization", &self.authorization).call();
-        let mut answer = answer.map_err(|error| unreachable(error.to_string()))?;
+        let mut answer = answer.map_err(|error| unreachable(self.reason(&error)))?;
         let status = answer.status().as_u16();
         if status != 200 {
             let path = path.split('?').next().unwrap_or_default().to_owned();
@@ -158,6 +164,15 @@ impl Management {
         serde_json::from_slice(&body)
             .map_err(|error| unreachable(format!("its answer is not what RabbitMQ says: {error}")))
     }
+
+    fn reason(&self, error: &ureq::Error) -> String {
+        let trouble = match error {
+            ureq::Error::Rustls(error) => Some(tls::explain(error, &self.tls)),
+            ureq::Error::Io(error) => tls::trouble(error, &self.tls),
+            _ => None,
+        };
+        trouble.map_or_else(|| error.to_string(), |trouble| trouble.reason().to_owned())
+    }
 }
 
 impl fmt::Debug for Management {
@@ -169,23 +184,32 @@ impl fmt::Debug for Management {
     }
 }
 
-fn agent(tls: bool) -> ureq::Agent {
-    let config = ureq::Agent::config_builder()
+type Config = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
+
+fn config() -> Config {
+    ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0) // the header with the password goes nowhere else
         .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_global(Some(ANSWER_TIMEOUT));
-    if !tls {
-        return config.build().into();
+        .timeout_global(Some(ANSWER_TIMEOUT))
+}
+
+/// Trusts and shows what the AMQP connections do.
+fn https_agent(settings: &Tls) -> Result<ureq::Agent, ManagementError> {
+    let Material { roots, identity } = settings.read().map_err(ManagementError::Tls)?;
+    let owned = |der: &rustls::pki_types::CertificateDer<'_>| Certificate::from_der(der).to_owned();
+    let mut client = None;
+    if let Some(Identity { chain, key_pem, .. }) = identity {
+        let key = PrivateKey::from_pem(&key_pem).map_err(|error| ManagementError::Tls(error.to_string()))?;
+        let chain: Vec<_> = chain.iter().map(owned).collect();
+        client = Some(ClientCert::new_with_certs(&chain, key));
     }
-    // What the AMQP connection trusts, and the same cryptography.
-    let certificates = rustls_native_certs::load_native_certs().certs;
-    let certificates = certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .root_certs(RootCerts::Specific(Arc::new(certificates)));
-    config.tls_config(tls.build()).build().into()
+        .unversioned_rustls_crypto_provider(tls::provider())
+        .root_certs(RootCerts::from(roots.iter().map(owned)))
+        .client_cert(client);
+    Ok(config().tls_config(tls.build()).build().into())
 }
 
 #[derive(Deserialize)]

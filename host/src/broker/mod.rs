@@ -5,6 +5,7 @@
 //! epoch: once that has failed, the delivery can no longer be settled, and the broker hands it over again.
 //! Every await on the broker has a timeout, and a timeout never leads to an ack.
 
+mod address;
 mod amqp;
 mod change;
 mod connection;
@@ -16,18 +17,22 @@ mod probe;
 mod publish;
 mod settle;
 mod solo;
+mod tls;
+mod transport;
 
 use std::time::Duration;
 
+pub use address::{Address, ConnectError};
 pub use change::{Outcome, SETTLING, change};
-pub use connection::{Address, ConnectError, Connection};
-pub use consume::{Consumption, Delivery, Feed, Sink};
+pub use connection::Connection;
+pub use consume::{Consumption, Delivery, Feed, Sink, Suspicion};
 pub use declare::{DeclareError, declare};
 pub use manage::{Management, ManagementError};
 pub use observe::{counts, observe};
 pub use probe::version;
 pub use publish::{Publication, PublishError, Publisher, Publishing, Unconfirmed, Verdict};
 pub use settle::{Settlement, StaleEpoch};
+pub use tls::Tls;
 
 /// How long the broker may take for one answer.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use futures_util::{AsyncReadExt, AsyncWriteExt};
-use lapin::tcp::AMQPUriTcpExt;
 
 use crate::plan::Version;
 
-use super::{Address, ConnectError};
+use super::address::{Endpoint, Trouble};
+use super::transport::{self, Stream, Transport};
+use super::{Address, ConnectError, Tls, tls};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 const GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
@@ -22,18 +23,34 @@ const CONNECTION_START: [u8; 4] = [0, 10, 0, 10];
 
 /// Asks the broker for its version. None: it says none that can be read, or is not RabbitMQ.
 pub async fn version(address: &Address) -> Result<Option<Version>, ConnectError> {
-    let unreachable = |reason: String| ConnectError::Unreachable { address: address.to_string(), reason };
-    match tokio::time::timeout(PROBE_TIMEOUT, first_frame(address)).await {
-        Ok(Ok(frame)) => Ok(version_in(&frame).as_deref().and_then(Version::parse)),
-        Ok(Err(error)) => Err(unreachable(error.to_string())),
-        Err(_) => Err(unreachable(format!("no answer within {} s", PROBE_TIMEOUT.as_secs()))),
+    let mut round = address.round();
+    while let Some(endpoint) = round.endpoint() {
+        match greet(endpoint, address.tls()).await {
+            Ok(frame) => {
+                round.succeeded();
+                return Ok(version_in(&frame).as_deref().and_then(Version::parse));
+            }
+            Err(trouble) => round.failed(trouble),
+        }
+    }
+    Err(round.into_error())
+}
+
+/// What the broker answers to a greeting.
+async fn greet(endpoint: &Endpoint, settings: &Tls) -> Result<Vec<u8>, Trouble> {
+    let Transport { stream, .. } = transport::open(endpoint, settings).await?;
+    let limit = endpoint.timeout(PROBE_TIMEOUT);
+    match tokio::time::timeout(limit, first_frame(stream)).await {
+        Ok(Ok(frame)) => Ok(frame),
+        Ok(Err(error)) => {
+            Err(tls::trouble(&error, settings).unwrap_or_else(|| Trouble::Absent(error.to_string())))
+        }
+        Err(_) => Err(Trouble::Absent(format!("no answer within {} ms", limit.as_millis()))),
     }
 }
 
 /// The content of the first frame; empty if what answers does not speak AMQP.
-async fn first_frame(address: &Address) -> std::io::Result<Vec<u8>> {
-    let runtime = lapin::runtime::default_runtime().map_err(std::io::Error::other)?;
-    let mut stream = address.uri().connect_async(&runtime).await?;
+async fn first_frame(mut stream: Stream) -> std::io::Result<Vec<u8>> {
     stream.write_all(GREETING).await?;
     stream.flush().await?;
     let mut header = [0; FRAME_HEADER_BYTES];

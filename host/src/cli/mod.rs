@@ -2,6 +2,7 @@
 
 mod apply;
 mod asyncapi;
+mod broker;
 mod check;
 mod diff;
 mod explain;
@@ -20,12 +21,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use crate::broker::Address;
 use crate::contract::Problems;
 use crate::load::{self, Loaded};
 use crate::sandbox::Cache;
 
-const DEFAULT_URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
+use broker::{BrokerArgs, ManagementArgs};
+
 /// What the libraries may log unless asked otherwise: what goes wrong in them comes back to us as an error.
 const LIBRARIES_LOG: &str = "lapin=off,cranelift=warn,wasmtime=warn,wasmtime_wasi=warn";
 
@@ -66,7 +67,7 @@ Exit codes:
   69  no broker
   70  our own fault
   75  there is something to apply (`plan`, `apply --dry-run`), or to remove later (`apply --prune`)
-  77  the broker refused us
+  77  the broker refused us, or is not to be trusted (TLS)
   78  something is wrong with the contract, a component, or what exists on the broker
  130  interrupted before everything was done (`run` that is stopped once drains, and exits with 0)";
 
@@ -97,23 +98,6 @@ struct ContractArgs {
     /// The contract file
     #[arg(value_name = "CONTRACT")]
     path: PathBuf,
-}
-
-/// The broker, for commands that need one.
-#[derive(Debug, Args)]
-struct BrokerArgs {
-    /// Where the broker is: amqp[s]://user:password@host:port/vhost (the vhost `/` is written %2f)
-    #[arg(long, env = "WARREN_AMQP_URL", value_name = "URL", default_value = DEFAULT_URL, hide_env_values = true)]
-    amqp_url: String,
-}
-
-/// The management API, for commands that look at a broker.
-#[derive(Debug, Args)]
-struct ManagementArgs {
-    /// Where the management API of the broker is: http[s]://[user:password@]host:port; user and password are those of the
-    /// AMQP URL unless given. Without it, bindings, policies and what the contract does not name cannot be seen
-    #[arg(long, env = "WARREN_MANAGEMENT_URL", value_name = "URL", hide_env_values = true)]
-    management_url: Option<String>,
 }
 
 /// The compile cache, for commands that load components.
@@ -205,14 +189,6 @@ impl Cli {
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
         }
-    }
-}
-
-impl BrokerArgs {
-    /// The address; none if it is not one, which has been printed, without what may be a password in it.
-    fn address(&self) -> Option<Address> {
-        let address = Address::parse(&self.amqp_url);
-        address.inspect_err(|error| eprintln!("error: --amqp-url or WARREN_AMQP_URL is not an AMQP URL: {error}\n\nhint: write amqp://user:password@host:port/vhost, with the vhost `/` as %2f")).ok()
     }
 }
 

@@ -43,7 +43,7 @@ enum Format {
 
 impl PlanArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let Some(address) = self.broker.address() else { return Ok(Exit::Usage) };
+        let Some(address) = self.broker.address_beside(&self.management) else { return Ok(Exit::Usage) };
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let topology = topology::derive(&loaded.contract);
         let looked = look(&client_runtime()?, &address, &self.management, &topology);
@@ -79,7 +79,7 @@ pub(super) struct Looked {
 /// Why a broker could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LookError {
-    #[error("--management-url or WARREN_MANAGEMENT_URL is not a management URL: {0}")]
+    #[error("--management-url or WARREN_MANAGEMENT_URL cannot be used: {0}")]
     Url(ManagementError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -109,7 +109,7 @@ pub(super) fn look(
     management: &ManagementArgs,
     topology: &Topology,
 ) -> Result<Looked, LookError> {
-    if let Some(url) = management.management_url.as_deref().filter(|url| !url.is_empty()) {
+    if let Some(url) = management.url() {
         let management = Management::at(url, address).map_err(LookError::Url)?;
         match management.observe() {
             Ok(observed) => return Ok(Looked { observed, management: Some(management) }),

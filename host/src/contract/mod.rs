@@ -57,9 +57,13 @@ pub(crate) use yaml::plain_value;
 
 use files::Files;
 
-/// How often the broker may hand a message over, without any of it being settled, before it is taken for the cause of the
-/// trouble and dead-lettered. Declared on quorum queues, because RabbitMQ 4 says 20 if nothing is said, and 20 lost
-/// connections should not dead-letter what only happened to be prefetched.
+/// How often a message may be handed over, without any of it being settled, before the host takes it for the cause of the
+/// trouble and dead-letters it, if the contract does not say. What only happened to be prefetched beside it does not come
+/// so far: a suspect is handled alone long before.
+pub(crate) const POISON_DELIVERIES: u32 = 20;
+/// How often the broker may hand a message over before it dead-letters it itself, if the contract does not say: so much
+/// later that the host comes first, whose dead letter says why. Declared on quorum queues, because RabbitMQ 4 says 20 if
+/// nothing is said, and 20 lost connections should not dead-letter what only happened to be prefetched.
 pub(crate) const DELIVERIES_MAX: u32 = 100;
 /// How much text the files that a contract includes and the contracts of other domains may have in all, in bytes.
 const CONTRACT_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -22,15 +22,16 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::{Delivery, Publication, PublishError, Publisher, Settlement};
-use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, Retry};
+use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, QueueType, Retry};
 use crate::failpoint;
 use crate::message::{Message, Properties, headers_json};
 use crate::policy::copy::{self, Holder};
+use crate::policy::history::Arrival;
 use crate::policy::{self, Attempt, Disposition, Outcome, history};
 use crate::sandbox::{Call, CallInfo, Handler};
 
 use finished::Print;
-use outgoing::{dead_letter, now_ms, publication, to_wait_queue};
+use outgoing::{dead_letter, now_ms, publication, to_own_queue, to_wait_queue};
 use record::record;
 use trouble::{Trouble, hold};
 
@@ -54,6 +55,10 @@ pub struct Subscription {
     pub delivery: DeliveryMode,
     /// How often a message may be handed over without being settled.
     pub deliveries_max: u32,
+    /// The type of the queue.
+    pub queue_type: QueueType,
+    /// A message that comes back is put at the end of the queue, with the count that the queue does not keep.
+    pub recounts: bool,
     /// Where dead letters go; none if the contract says to drop them.
     pub dead_letter: Option<DeadLetter>,
     /// The broker dead-letters what is rejected, and keeps it until a dead-letter queue has it.
@@ -133,8 +138,9 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, mut delivery: 
         return;
     }
     let work = async {
-        let Places { call, alone: _alone } = places(subscription, epoch, &delivery.message).await?;
-        work(subscription, epoch, &mut delivery.message, delivery.redelivered, print, call).await
+        let arrival = arrival(subscription, delivery.redelivered);
+        let Places { call, alone: _alone } = places(subscription, epoch, &delivery.message, arrival).await?;
+        work(subscription, epoch, &mut delivery.message, arrival, print, call).await
     };
     let result = tokio::select! {
         result = work => result,
@@ -169,12 +175,13 @@ async fn places<'a>(
     subscription: &'a Subscription,
     epoch: &Epoch,
     message: &Message,
+    arrival: Arrival,
 ) -> Result<Places<'a>, LetGo> {
     let places = async {
         let mut alone = None;
-        if history::is_suspect(message) {
+        if history::is_suspect(message, arrival) {
             let Holder { consumer, queue, .. } = &subscription.holder;
-            let deliveries = history::deliveries(message);
+            let deliveries = history::deliveries(message, arrival);
             tracing::warn!(
                 consumer,
                 queue,
@@ -197,18 +204,26 @@ async fn work(
     subscription: &Subscription,
     epoch: &Epoch,
     message: &mut Message,
-    redelivered: bool,
+    arrival: Arrival,
     print: Option<Print>,
     permit: Option<SemaphorePermit<'_>>,
 ) -> Result<Done, LetGo> {
     let mut trouble = Trouble::new(subscription, epoch);
     let message_id = identify(message);
-    let attempt = history::attempt(message, &subscription.retry);
+    let attempt = history::attempt(message, arrival, &subscription.retry);
+    let poison = history::is_poison(message, arrival, &subscription.retry, subscription.deliveries_max);
+    if subscription.recounts && arrival.redelivered && !poison {
+        return recount(subscription, &mut trouble, message, message_id, attempt, arrival).await;
+    }
     if let Some(disposition) = early(subscription, message) {
         return put_off(subscription, &mut trouble, message, message_id, attempt, disposition).await;
     }
-    let Call { outcome, outbox } =
-        call(subscription, &mut trouble, message, redelivered, &message_id, attempt).await?;
+    let Call { outcome, outbox } = if poison {
+        let outcome = Outcome::Poison { deliveries: history::deliveries(message, arrival) };
+        Call { outcome, outbox: Vec::new() }
+    } else {
+        call(subscription, &mut trouble, message, arrival.redelivered, &message_id, attempt).await?
+    };
     drop(permit);
     let Subscription { retry, on_failure, delivery, .. } = subscription;
     let disposition = policy::decide(&outcome, attempt, retry, on_failure, *delivery, fastrand::f64());
@@ -251,6 +266,29 @@ fn early(subscription: &Subscription, message: &Message) -> Option<Disposition> 
     (left_ms > 0 && !backoff.tiers_ms().is_empty()).then(|| policy::wait(backoff, 0, left_ms))
 }
 
+/// What the broker says of a delivery.
+fn arrival(subscription: &Subscription, redelivered: bool) -> Arrival {
+    Arrival { queue: subscription.queue_type, redelivered }
+}
+
+/// Puts a message that came back at the end of its queue, counted.
+async fn recount(
+    subscription: &Subscription,
+    trouble: &mut Trouble<'_>,
+    message: &Message,
+    message_id: String,
+    attempt: Attempt,
+    arrival: Arrival,
+) -> Result<Done, LetGo> {
+    let copy = copy::for_recount(message, arrival);
+    publish_all(trouble, vec![to_own_queue(subscription, copy)]).await?;
+    let outcome = Outcome::Failed(policy::Failure::Transient(
+        "it came back from a queue that does not count".to_owned(),
+    ));
+    let disposition = Disposition::Requeue { after: Duration::ZERO };
+    Ok(Done { message_id, attempt, outcome, disposition, settlement: Settlement::Ack, print: None })
+}
+
 async fn put_off(
     subscription: &Subscription,
     trouble: &mut Trouble<'_>,
@@ -279,10 +317,6 @@ async fn call(
     message_id: &str,
     attempt: Attempt,
 ) -> Result<Call, LetGo> {
-    if history::is_poison(message, &subscription.retry, subscription.deliveries_max) {
-        let outcome = Outcome::Poison { deliveries: history::deliveries(message) };
-        return Ok(Call { outcome, outbox: Vec::new() });
-    }
     let plain = match check(subscription, message) {
         Ok(plain) => plain,
         Err(reasons) => return Ok(Call { outcome: Outcome::Invalid(reasons), outbox: Vec::new() }),

@@ -12,7 +12,7 @@ use crate::policy::{Disposition, Outcome, history};
 use super::outgoing::dead_letter;
 use super::record::record;
 use super::trouble::Trouble;
-use super::{Done, Epoch, LetGo, Subscription, identify, publish_dead_letter, work};
+use super::{Done, Epoch, LetGo, Subscription, arrival, identify, publish_dead_letter, work};
 
 pub(super) async fn dispatch(subscription: &Subscription, epoch: &Epoch, delivery: Delivery, began: Instant) {
     if delivery.redelivered {
@@ -25,7 +25,7 @@ pub(super) async fn dispatch(subscription: &Subscription, epoch: &Epoch, deliver
     };
     let Ok(mut message) = delivery.ack_on_receipt() else { return };
     // From here on the message is only here. The end of its channel means nothing to it any more.
-    match work(subscription, epoch, &mut message, false, None, permit.ok()).await {
+    match work(subscription, epoch, &mut message, arrival(subscription, false), None, permit.ok()).await {
         Ok(done) => record(subscription, &done, began.elapsed()),
         Err(LetGo::Back | LetGo::Stale) => {
             let Holder { consumer, queue, .. } = &subscription.holder;
@@ -43,7 +43,7 @@ pub(super) async fn dispatch(subscription: &Subscription, epoch: &Epoch, deliver
 /// It may have been handled: it is not acked before its dead letter is confirmed, as any other.
 async fn not_again(subscription: &Subscription, epoch: &Epoch, mut delivery: Delivery, began: Instant) {
     let message_id = identify(&mut delivery.message);
-    let attempt = history::attempt(&delivery.message, &subscription.retry);
+    let attempt = history::attempt(&delivery.message, arrival(subscription, true), &subscription.retry);
     let outcome = Outcome::Redelivered;
     let letter = dead_letter(subscription, &delivery.message, &outcome, attempt);
     let mut trouble = Trouble::new(subscription, epoch);

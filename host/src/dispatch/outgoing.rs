@@ -41,6 +41,11 @@ pub(super) fn to_wait_queue(subscription: &Subscription, tier_ms: u64, message: 
     Publication { exchange: String::new(), routing_key, message }
 }
 
+/// Likewise.
+pub(super) fn to_own_queue(subscription: &Subscription, message: Message) -> Publication {
+    Publication { exchange: String::new(), routing_key: subscription.holder.queue.clone(), message }
+}
+
 pub(super) fn dead_letter(
     subscription: &Subscription,
     message: &Message,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::contract::{Consumer, DeliveryMode, FailureAction, OnFailure, Queue, QueueType, Retry};
+use crate::contract::{Consumer, DeliveryMode, FailureAction, OnFailure, Owner, Queue, QueueType, Retry};
+use crate::policy::history;
 use crate::policy::{self, Attempt, Disposition, Failure, Fault, Outcome};
 use crate::topology::wait_queue_name;
 
@@ -212,25 +213,24 @@ fn unsettled(consumer: &Consumer, queue: &Queue) -> Unsettled {
         let then = step(&Outcome::Redelivered, attempt, consumer, queue).then;
         return Unsettled { deliveries: Some(1), by: Some("host"), then };
     }
-    let for_ever = Unsettled { deliveries: None, by: None, then: "requeue" };
-    if queue.kind == QueueType::Classic {
-        return for_ever;
+    if queue.kind == QueueType::Classic && !history::may_recount(queue) {
+        return Unsettled { deliveries: None, by: None, then: "requeue" };
     }
-    if matches!(queue.retry, Retry::QuorumNative { .. } | Retry::NativeDelay { .. }) {
-        let limit = queue.arguments.get("x-delivery-limit").and_then(serde_json::Value::as_u64);
-        return match limit {
-            // A limit of N lets N + 1 deliveries through. Without a dead letter, there is none.
-            Some(limit) if queue.dead_letter.is_some() => Unsettled {
-                deliveries: Some(limit.saturating_add(1)),
-                by: Some("broker"),
-                then: dead_letter(queue),
-            },
-            Some(_) | None => for_ever,
-        };
+    // A limit of N lets N + 1 deliveries through; without a dead letter, and on somebody else's queue, none is known.
+    let limit = queue.arguments.get("x-delivery-limit").and_then(serde_json::Value::as_u64);
+    let known = limit.filter(|_| queue.dead_letter.is_some() && queue.owner == Owner::Us);
+    let brokers = known.map(|limit| limit.saturating_add(1));
+    let native = matches!(queue.retry, Retry::QuorumNative { .. } | Retry::NativeDelay { .. });
+    let hosts = u64::from(if native { attempt.max } else { queue.deliveries_max.max(1) });
+    match brokers.filter(|brokers| *brokers <= hosts) {
+        Some(brokers) => {
+            Unsettled { deliveries: Some(brokers), by: Some("broker"), then: dead_letter(queue) }
+        }
+        None => {
+            let then = step(&Outcome::Poison { deliveries: hosts }, attempt, consumer, queue).then;
+            Unsettled { deliveries: Some(hosts), by: Some("host"), then }
+        }
     }
-    let deliveries = u64::from(queue.deliveries_max.max(1));
-    let then = step(&Outcome::Poison { deliveries }, attempt, consumer, queue).then;
-    Unsettled { deliveries: Some(deliveries), by: Some("host"), then }
 }
 
 /// How long one wait can be at most when a handler asks for very long.

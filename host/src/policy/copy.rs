@@ -5,16 +5,16 @@ use std::time::Duration;
 use crate::message::{HeaderValue, Message};
 
 use super::history::{
-    self, FIRST_FAILURE, LAST_ERROR, NOT_BEFORE, ORIGINAL_EXCHANGE, ORIGINAL_EXPIRATION,
+    self, Arrival, FIRST_FAILURE, LAST_ERROR, NOT_BEFORE, ORIGINAL_EXCHANGE, ORIGINAL_EXPIRATION,
     ORIGINAL_ROUTING_KEY, RETRY_COUNT,
 };
-use super::{Attempt, Outcome};
+use super::{Attempt, Outcome, trail};
 
 /// The longest error text in a header, in bytes. All headers together have to fit into one AMQP frame of 128 KiB.
 const ERROR_BYTES_MAX: usize = 2_000;
 
 /// How much a copy's headers may take, in bytes: the frame, less room for the other properties and for what the host adds.
-const HEADER_BYTES_MAX: usize = 112 * 1024;
+pub(super) const HEADER_BYTES_MAX: usize = 112 * 1024;
 /// Says which headers a copy had no room for.
 const DROPPED_HEADERS: &str = "x-warren-dropped-headers";
 
@@ -39,7 +39,7 @@ pub fn for_retry(
     after: Duration,
     now_ms: u64,
 ) -> Message {
-    let mut copy = failed(message, outcome, now_ms);
+    let mut copy = failed(message, outcome, attempt, now_ms);
     copy.set_header(RETRY_COUNT, HeaderValue::I32(i32::try_from(attempt.number).unwrap_or(i32::MAX)));
     copy.properties.expiration = Some(after.as_millis().to_string());
     if let Outcome::Failed(super::Failure::RateLimited { retry_after, .. }) = outcome
@@ -61,7 +61,22 @@ pub fn for_wait(message: &Message, after: Duration) -> Message {
     copy
 }
 
-/// The dead letter. It explains itself: what happened last, how often it was tried, by whom, and where it came from.
+/// The copy of a message that came back from a queue which does not count, for the end of that queue: as it is, with the
+/// count. It goes there by the default exchange, and is handled when it arrives.
+pub fn for_recount(message: &Message, arrival: Arrival) -> Message {
+    let mut copy = stripped(message);
+    if let Some(due) = message.header(NOT_BEFORE) {
+        copy.set_header(NOT_BEFORE, due.clone());
+    }
+    let deliveries = history::deliveries(message, arrival);
+    copy.set_header(history::DELIVERIES, HeaderValue::I64(i64::try_from(deliveries).unwrap_or(i64::MAX)));
+    // It stays where it was, and is to expire there as its publisher said.
+    copy.properties.expiration.clone_from(&message.properties.expiration);
+    copy
+}
+
+/// The dead letter. It explains itself: what happened last and before, how often it was tried and when, by whom, and where
+/// it came from. Its trace is the `traceparent` that it came with, where it came with one.
 pub fn for_dead_letter(
     message: &Message,
     outcome: &Outcome,
@@ -69,7 +84,7 @@ pub fn for_dead_letter(
     holder: &Holder,
     now_ms: u64,
 ) -> Message {
-    let mut copy = failed(message, outcome, now_ms);
+    let mut copy = failed(message, outcome, attempt, now_ms);
     copy.set_header(RETRY_COUNT, HeaderValue::I32(i32::try_from(attempt.number - 1).unwrap_or(i32::MAX)));
     copy.set_header("x-warren-class", HeaderValue::text(outcome.class()));
     copy.set_header("x-warren-attempts", HeaderValue::I32(i32::try_from(attempt.number).unwrap_or(i32::MAX)));
@@ -81,9 +96,10 @@ pub fn for_dead_letter(
     copy
 }
 
-fn failed(message: &Message, outcome: &Outcome, now_ms: u64) -> Message {
+fn failed(message: &Message, outcome: &Outcome, attempt: Attempt, now_ms: u64) -> Message {
     let mut copy = stripped(message);
-    copy.set_header(LAST_ERROR, HeaderValue::text(bounded(&outcome.reason())));
+    copy.set_header(LAST_ERROR, HeaderValue::text(bounded(&outcome.reason(), ERROR_BYTES_MAX)));
+    copy.set_header(trail::HISTORY, trail::with(message, outcome, attempt, now_ms));
     if copy.header(FIRST_FAILURE).is_none() {
         copy.set_header(FIRST_FAILURE, HeaderValue::I64(i64::try_from(now_ms).unwrap_or(i64::MAX)));
     }
@@ -93,7 +109,8 @@ fn failed(message: &Message, outcome: &Outcome, now_ms: u64) -> Message {
 /// The message without what the broker added and would misread, and with where it came from.
 fn stripped(message: &Message) -> Message {
     let mut copy = message.clone();
-    copy.headers.retain(|(name, _)| !history::is_brokers(name) && name != NOT_BEFORE);
+    let ours = [NOT_BEFORE, history::DELIVERIES];
+    copy.headers.retain(|(name, _)| !history::is_brokers(name) && !ours.contains(&name.as_str()));
     let (exchange, routing_key) = history::origin(message);
     copy.set_header(ORIGINAL_EXCHANGE, HeaderValue::text(exchange));
     copy.set_header(ORIGINAL_ROUTING_KEY, HeaderValue::text(routing_key));
@@ -122,13 +139,14 @@ fn make_room(copy: &mut Message) {
         dropped.push(copy.headers.swap_remove(largest).0);
     }
     if !dropped.is_empty() {
-        copy.set_header(DROPPED_HEADERS, HeaderValue::text(bounded(&dropped.join(" "))));
+        copy.set_header(DROPPED_HEADERS, HeaderValue::text(bounded(&dropped.join(" "), ERROR_BYTES_MAX)));
     }
 }
 
-fn bounded(text: &str) -> String {
-    if text.len() <= ERROR_BYTES_MAX {
+/// The beginning of a text that is too long, in bytes.
+pub(super) fn bounded(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
         return text.to_owned();
     }
-    format!("{}…", &text[..text.floor_char_boundary(ERROR_BYTES_MAX)])
+    format!("{}…", &text[..text.floor_char_boundary(bytes_max)])
 }

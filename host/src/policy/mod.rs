@@ -1,10 +1,12 @@
 //! Decides what becomes of a delivery: (outcome, attempt, retry policy) -> disposition.
 //!
 //! Pure: no clock, no randomness, no IO, and no way to fail; time and jitter are arguments. `history` reads how often
-//! a message was tried, `copy` makes the message that is published in place of one that could not be handled.
+//! a message was tried, `copy` makes the message that is published in place of one that could not be handled, `trail` what
+//! that says of the attempts so far.
 
 pub mod copy;
 pub mod history;
+pub mod trail;
 
 use std::time::Duration;
 
@@ -217,5 +219,7 @@ impl Outcome {
     }
 }
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

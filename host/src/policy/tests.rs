@@ -1,10 +1,12 @@
-//! The whole policy as a table, and the arithmetic of delays as properties.
+//! What the contract may say otherwise, the arithmetic of delays, attempts and copies as properties. The whole policy is a
+//! table, in `table_tests`.
 
 use std::time::Duration;
 
 use super::*;
-use crate::contract::{Backoff, DeliveryMode};
+use crate::contract::{Backoff, DeliveryMode, QueueType};
 use crate::message::{HeaderValue, Message};
+use crate::policy::history::Arrival;
 
 fn backoff(max_retries: u32, initial_ms: u64, max_ms: u64) -> Backoff {
     Backoff {
@@ -16,13 +18,8 @@ fn backoff(max_retries: u32, initial_ms: u64, max_ms: u64) -> Backoff {
     }
 }
 
-/// 400 ms, 800 ms and so on, by the broker.
-fn delayed(max_retries: u32) -> Retry {
-    let (initial_delay, max_delay) = (Duration::from_millis(400), Duration::from_secs(10));
-    Retry::NativeDelay { max_retries, initial_delay, max_delay }
-}
-
-fn outcomes() -> Vec<Outcome> {
+/// One of each class, and of rate limits a short and a long one.
+pub(super) fn outcomes() -> Vec<Outcome> {
     let text = "why".to_owned();
     vec![
         Outcome::Handled,
@@ -39,11 +36,8 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Faulted(Fault::Memory { limit: 1 << 20 }),
         Outcome::Invalid(vec![text]),
         Outcome::Poison { deliveries: 20 },
+        Outcome::Redelivered,
     ]
-}
-
-fn decided(outcome: &Outcome, attempt: Attempt, retry: &Retry) -> Disposition {
-    decide(outcome, attempt, retry, &OnFailure::default(), DeliveryMode::AtLeastOnce, 0.5)
 }
 
 fn say(disposition: &Disposition) -> String {
@@ -54,73 +48,6 @@ fn say(disposition: &Disposition) -> String {
         Disposition::DeadLetter => "dead".to_owned(),
         Disposition::Retry { tier_ms, after } => format!("{}/{tier_ms}", after.as_millis()),
     }
-}
-
-/// Columns: attempts 1, 2, 3 and 4 of 3, with no jitter either way (0.5). `700/1000` is: wait 700 ms in the queue of 1 s.
-#[test]
-fn the_policy() {
-    let modes = [
-        ("none", Retry::None),
-        ("native", Retry::QuorumNative { max_retries: 2 }),
-        ("backoff", Retry::TtlBackoff(backoff(2, 400, 10_000))),
-        ("delayed", delayed(2)),
-    ];
-    let mut table = String::new();
-    for (name, retry) in modes {
-        for outcome in outcomes() {
-            let max = retry.max_attempts();
-            let cells: Vec<String> =
-                (1..=4).map(|number| say(&decided(&outcome, Attempt { number, max }, &retry))).collect();
-            table += &format!("{name:8} {:13} {}\n", outcome.class(), cells.join(" "));
-        }
-    }
-    let expected = "\
-none     handled       ack ack ack ack
-none     permanent     dead dead dead dead
-none     unauthorized  dead dead dead dead
-none     transient     dead dead dead dead
-none     rate-limited  dead dead dead dead
-none     rate-limited  dead dead dead dead
-none     trap          dead dead dead dead
-none     deadline      dead dead dead dead
-none     memory        dead dead dead dead
-none     invalid       dead dead dead dead
-none     poison        dead dead dead dead
-native   handled       ack ack ack ack
-native   permanent     dead dead dead dead
-native   unauthorized  dead dead dead dead
-native   transient     requeue requeue dead dead
-native   rate-limited  requeue/700 requeue/700 dead dead
-native   rate-limited  requeue/60000 requeue/60000 dead dead
-native   trap          requeue requeue dead dead
-native   deadline      requeue requeue dead dead
-native   memory        requeue requeue dead dead
-native   invalid       dead dead dead dead
-native   poison        dead dead dead dead
-backoff  handled       ack ack ack ack
-backoff  permanent     dead dead dead dead
-backoff  unauthorized  dead dead dead dead
-backoff  transient     400/400 800/800 dead dead
-backoff  rate-limited  700/800 800/800 dead dead
-backoff  rate-limited  1200/800 1200/800 dead dead
-backoff  trap          400/400 800/800 dead dead
-backoff  deadline      400/400 800/800 dead dead
-backoff  memory        400/400 800/800 dead dead
-backoff  invalid       dead dead dead dead
-backoff  poison        dead dead dead dead
-delayed  handled       ack ack ack ack
-delayed  permanent     dead dead dead dead
-delayed  unauthorized  dead dead dead dead
-delayed  transient     requeue requeue dead dead
-delayed  rate-limited  requeue/300 requeue dead dead
-delayed  rate-limited  requeue/59600 requeue/59200 dead dead
-delayed  trap          requeue requeue dead dead
-delayed  deadline      requeue requeue dead dead
-delayed  memory        requeue requeue dead dead
-delayed  invalid       dead dead dead dead
-delayed  poison        dead dead dead dead
-";
-    assert_eq!(table, expected, "found:\n{table}");
 }
 
 #[test]
@@ -160,6 +87,7 @@ fn the_contract_may_say_otherwise_for_each_class() {
         "memory: dead",
         "invalid: dead",
         "poison: dead",
+        "redelivered: dead",
     ];
     assert_eq!(found, expected);
     let last = Attempt { number: 3, max: 3 };
@@ -212,26 +140,17 @@ fn message(headers: &[(&str, HeaderValue)]) -> Message {
     Message { headers, routing_key: "work".to_owned(), ..Message::default() }
 }
 
+const QUORUM: Arrival = Arrival { queue: QueueType::Quorum, redelivered: false };
+
 #[test]
-fn attempts_are_counted_by_our_header_or_by_the_broker() {
+fn attempts_that_make_no_sense_are_first_attempts() {
     let backoff = Retry::TtlBackoff(backoff(3, 1, 1));
-    let native = Retry::QuorumNative { max_retries: 3 };
-    let delayed = delayed(3);
-    let returned =
-        message(&[("x-acquired-count", HeaderValue::I64(7)), ("x-delivery-count", HeaderValue::I64(2))]);
-    let retried = message(&[("x-retry-count", HeaderValue::I32(2))]);
-    for (message, retry, expected) in [
-        (message(&[]), &backoff, 1),
-        (retried.clone(), &backoff, 3),
-        (returned.clone(), &backoff, 1), // the host was stopped with it in hand: costs no attempt
-        (returned.clone(), &native, 8),
-        (returned, &delayed, 3), // by what the broker's own limit counts
-        (retried, &native, 1),
-        (self::message(&[("x-retry-count", HeaderValue::text("nonsense"))]), &backoff, 1),
-        (self::message(&[("x-retry-count", HeaderValue::I64(-5))]), &backoff, 1),
-    ] {
-        assert_eq!(history::attempt(&message, retry).number, expected, "{message:?} {retry:?}");
+    for value in [HeaderValue::text("nonsense"), HeaderValue::I64(-5), HeaderValue::Void] {
+        let message = message(&[("x-retry-count", value)]);
+        assert_eq!(history::attempt(&message, QUORUM, &backoff).number, 1, "{message:?}");
     }
+    let message = message(&[("x-retry-count", HeaderValue::I64(i64::MAX))]);
+    assert_eq!(history::attempt(&message, QUORUM, &backoff).number, u32::MAX);
 }
 
 #[test]
@@ -270,6 +189,7 @@ fn a_copy_keeps_what_the_publisher_said_and_drops_what_the_broker_added() {
             "x-original-routing-key",
             "x-original-expiration",
             "x-last-error",
+            "x-warren-history",
             "x-first-failure-timestamp",
             "x-retry-count"
         ]
@@ -310,4 +230,127 @@ fn a_dead_letter_explains_itself_and_stays_small() {
     assert_eq!(dead.header("x-retry-count"), Some(&HeaderValue::I32(3)));
     assert!(dead.headers.iter().map(|(_, value)| value.size()).sum::<usize>() < 8_000);
     assert_eq!(dead.properties.expiration, None);
+}
+
+fn entries(message: &Message) -> Vec<(i64, i64, String)> {
+    let Some(HeaderValue::Array(entries)) = message.header("x-warren-history") else { return Vec::new() };
+    let field = |entry: &HeaderValue, wanted: &str| match entry {
+        HeaderValue::Table(fields) => fields.iter().find(|(name, _)| name == wanted).unwrap().1.clone(),
+        other => panic!("{other:?}"),
+    };
+    let read = |entry| {
+        let number = |name| field(entry, name).as_integer().unwrap();
+        (number("attempt"), number("at"), field(entry, "class").as_text().unwrap().to_owned())
+    };
+    entries.iter().map(read).collect()
+}
+
+#[test]
+fn copies_remember_when_each_attempt_was_and_what_came_of_it() {
+    let trap = Outcome::Faulted(Fault::Trap("unreachable".to_owned()));
+    let busy = Outcome::Failed(Failure::Transient("gateway".to_owned()));
+    let attempt = |number| Attempt { number, max: 3 };
+    let first = copy::for_retry(&message(&[]), &busy, attempt(1), Duration::ZERO, 1_000);
+    let second = copy::for_retry(&first, &trap, attempt(2), Duration::ZERO, 2_000);
+    let waited = copy::for_wait(&second, Duration::from_millis(5));
+    let holder = copy::Holder {
+        contract: String::new(),
+        consumer: String::new(),
+        queue: String::new(),
+        component: String::new(),
+    };
+    let dead = copy::for_dead_letter(&waited, &busy, attempt(3), &holder, 4_000);
+    let expected = [(1, 1_000, "transient"), (2, 2_000, "trap"), (3, 4_000, "transient")];
+    assert_eq!(entries(&dead), expected.map(|(number, at, class)| (number, at, class.to_owned())));
+}
+
+/// What a copy may add to a message in all, in bytes: together with `HEADER_BYTES_MAX`, less than a frame.
+const ADDED_BYTES_MAX: usize = 12 * 1024;
+const FRAME_BYTES: usize = 128 * 1024;
+
+fn header_bytes(message: &Message) -> usize {
+    message.headers.iter().map(|(name, value)| name.len() + 1 + value.size()).sum()
+}
+
+/// However often a message is tried, and whatever its publisher and its handler say.
+#[test]
+fn headers_of_copies_are_bounded_however_often_a_message_is_tried() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let long = |random: &mut fastrand::Rng, most: usize| {
+        let unit = ["a", "é", "\n", "🦀"][random.usize(0..4)];
+        unit.repeat(random.usize(0..=most))
+    };
+    for round in 0..60 {
+        let mut original = message(&[]);
+        // Headers that look like ours, and are not; small ones, and such that fill a frame.
+        let junk = (0..random.usize(0..40)).map(|_| HeaderValue::text(long(&mut random, 300))).collect();
+        let table = HeaderValue::Table(vec![("attempt".to_owned(), HeaderValue::Array(junk))]);
+        original.set_header("x-warren-history", HeaderValue::Array(vec![table; random.usize(0..30)]));
+        for number in 0..random.usize(0..20) {
+            original.set_header(&format!("h-{number}"), HeaderValue::text(long(&mut random, 4_000)));
+        }
+        original.properties.expiration = Some("60000".to_owned());
+        let max = random.u32(1..200);
+        let (mut copy, mut sizes) = (original.clone(), Vec::new());
+        for number in 1..=max {
+            let text = long(&mut random, 5_000);
+            let outcome = match random.u8(0..3) {
+                0 => Outcome::Failed(Failure::Transient(text)),
+                1 => Outcome::Faulted(Fault::Trap(text)),
+                _ => Outcome::Failed(Failure::RateLimited { retry_after: Duration::MAX, reason: text }),
+            };
+            let attempt = Attempt { number, max };
+            copy = copy::for_retry(&copy, &outcome, attempt, Duration::ZERO, u64::from(number));
+            if random.bool() {
+                copy = copy::for_wait(&copy, Duration::ZERO);
+            }
+            let arrival = Arrival { queue: QueueType::Classic, redelivered: true };
+            if random.bool() {
+                copy = copy::for_recount(&copy, arrival);
+            }
+            sizes.push(header_bytes(&copy));
+            let (kept, most) = (entries(&copy), 16.min(number as usize));
+            assert_eq!(kept.len(), most, "round {round}");
+            assert!(kept.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{kept:?}");
+            assert_eq!(kept.last().map(|(attempt, ..)| *attempt), Some(number.into()));
+        }
+        let holder = copy::Holder {
+            contract: "c".repeat(255),
+            consumer: "c".repeat(255),
+            queue: "q".repeat(255),
+            component: "0".repeat(64),
+        };
+        let attempt = Attempt { number: max, max };
+        let outcome = Outcome::Invalid(vec!["x".repeat(100_000)]);
+        sizes.push(header_bytes(&copy::for_dead_letter(&copy, &outcome, attempt, &holder, 7)));
+        let most = header_bytes(&original).min(copy::HEADER_BYTES_MAX) + ADDED_BYTES_MAX;
+        assert!(
+            sizes.iter().all(|size| *size <= most && *size < FRAME_BYTES),
+            "round {round}: {sizes:?} {most}"
+        );
+    }
+}
+
+#[test]
+fn a_recounted_message_is_as_it_was_and_one_delivery_further() {
+    let classic = |redelivered| Arrival { queue: QueueType::Classic, redelivered };
+    let mut original = message(&[("x-retry-count", HeaderValue::I32(2)), ("CC", HeaderValue::Array(vec![]))]);
+    original.exchange = "orders".to_owned();
+    original.properties.expiration = Some("60000".to_owned());
+    let mut came = original;
+    for before in 0..25_u64 {
+        assert_eq!(history::deliveries(&came, classic(false)), before);
+        assert_eq!(history::deliveries(&came, classic(true)), before + 1);
+        assert_eq!(history::is_suspect(&came, classic(false)), before >= 3);
+        assert_eq!(history::is_poison(&came, classic(false), &Retry::None, 20), before >= 20);
+        came = copy::for_recount(&came, classic(true));
+        (came.exchange, came.routing_key) = (String::new(), "queue".to_owned());
+    }
+    assert_eq!(history::origin(&came), ("orders", "work"));
+    assert_eq!(came.properties.expiration.as_deref(), Some("60000"), "it still expires where it waits");
+    assert_eq!((came.header("CC"), came.header("x-retry-count")), (None, Some(&HeaderValue::I32(2))));
+    // Once it was tried, that counts, and no longer how often it was handed over before.
+    let failed = Outcome::Failed(Failure::Transient(String::new()));
+    let retried = copy::for_retry(&came, &failed, Attempt { number: 3, max: 9 }, Duration::ZERO, 1);
+    assert_eq!(history::deliveries(&retried, classic(false)), 0);
 }

@@ -73,7 +73,9 @@ impl Opened {
     ) -> Result<Self, OpenError> {
         check_version(host).await?;
         let connection = Connection::open(&host.address, &host.connection_name("consumes")).await?;
-        let declared = Arc::new(Declared::first(connection, Arc::clone(&host.topology)).await?);
+        let broker = connection.address().to_owned();
+        let declared = Declared::first(connection, Arc::clone(&host.topology)).await;
+        let declared = Arc::new(declared.inspect_err(|_| host.address.fail_over(&broker))?);
         let failed = CancellationToken::new();
         let mut deliveries = Vec::with_capacity(host.subscriptions.len());
         let mut links = JoinSet::new();
@@ -93,6 +95,11 @@ impl Opened {
             links.spawn(link.run(consumption));
         }
         Ok(Self { declared, failed, deliveries, links })
+    }
+
+    /// The address in use.
+    pub(super) fn broker(&self) -> &str {
+        self.declared.connection.address()
     }
 
     /// Serves until the connection fails, or is stopped and drained.
@@ -120,8 +127,7 @@ impl Opened {
 /// Before anything is declared: whether the broker is one that can do what the contract asks for. Once for each host, and
 /// each time if that depends on the version: what is connected to next may be another node.
 async fn check_version(host: &Host) -> Result<(), OpenError> {
-    let matters = !plan::too_old(&host.topology, None).is_empty();
-    if host.version_checked.load(Ordering::Relaxed) && !matters {
+    if host.version_checked.load(Ordering::Relaxed) && !host.topology.needs_native_delay {
         return Ok(());
     }
     let version = broker::version(&host.address).await?;

@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 use crate::broker::{Consumption, Delivery, Feed, Publisher, REPLY_TIMEOUT, Sink};
 use crate::contract::DeliveryMode;
 use crate::dispatch::{Epoch, dispatch};
-use crate::policy::history;
+use crate::message::Message;
+use crate::policy::history::{self, Arrival};
 
 use super::Subscribed;
 use super::backoff::Backoff;
@@ -41,9 +42,12 @@ impl Link {
             queue: holder.queue.clone(),
             tag: format!("warren.{}", holder.consumer),
             prefetch: self.subscribed.prefetch,
-            is_suspect: history::is_suspect,
         };
-        Consumption::start(&self.declared.connection, feed).await
+        let queue = self.subscribed.subscription.queue_type;
+        let is_suspect = move |message: &Message, redelivered| {
+            history::is_suspect(message, Arrival { queue, redelivered })
+        };
+        Consumption::start(&self.declared.connection, feed, Box::new(is_suspect)).await
     }
 
     /// Serves until it is stopped and everything in flight is finished or given back, or until the connection has failed.

@@ -28,6 +28,7 @@ use crate::contract::{Contract, Owner, Queue, QueueType};
 use crate::dispatch::{Finished, Subscription, Tally};
 use crate::load::Handlers;
 use crate::policy::copy::Holder;
+use crate::policy::history;
 use crate::sandbox::Handler;
 use crate::topology::{self, Topology};
 
@@ -159,13 +160,16 @@ impl Host {
             match opened {
                 Ok(epoch) => {
                     let consumers = self.subscriptions.len();
-                    tracing::info!(contract = self.contract, consumers, broker = %self.address, "ready");
+                    tracing::info!(contract = self.contract, consumers, broker = epoch.broker(), "ready");
                     first = false;
                     backoff.works();
+                    let broker = epoch.broker().to_owned();
                     match epoch.serve(self, stop).await {
                         Ended::Drained => break,
                         Ended::Failed(reason) => tracing::warn!(reason, "lost the broker, connecting again"),
                     }
+                    // Also where it was the node that failed and not the connection: another one may do better.
+                    self.address.fail_over(&broker);
                     backoff.wait(stop).await;
                 }
                 Err(error) => self.wait_out(error, first, &mut backoff, stop).await?,
@@ -247,6 +251,8 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             on_failure: consumer.on_failure,
             delivery: consumer.delivery,
             deliveries_max: queue.deliveries_max,
+            queue_type: queue.kind,
+            recounts: history::may_recount(queue),
             dead_letter: queue.dead_letter.clone(),
             broker_dead_letters: broker_dead_letters(queue),
             permits: Semaphore::new(consumer.handler.concurrency.into()),

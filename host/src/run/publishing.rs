@@ -29,6 +29,7 @@ pub(super) async fn supervise(
             reason,
             "lost the publishing connection, connecting again; what is to be published waits"
         );
+        address.fail_over(connection.address());
         connection.close().await;
         connection = loop {
             if publishing.is_done() {

@@ -45,7 +45,7 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let Some(address) = self.broker.address() else { return Ok(Exit::Usage) };
+        let Some(address) = self.broker.address_beside(&self.management) else { return Ok(Exit::Usage) };
         let Some(loaded) = self.contract.load() else { return Ok(Exit::Contract) };
         let topology = topology::derive(&loaded.contract);
         let runtime = client_runtime()?;

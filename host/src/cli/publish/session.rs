@@ -61,6 +61,8 @@ pub(super) struct Session<'a> {
 }
 
 struct Link {
+    /// The address in use.
+    broker: String,
     publisher: Publisher,
     /// Ends with the publisher, or with the connection.
     tasks: JoinSet<()>,
@@ -92,13 +94,14 @@ impl<'a> Session<'a> {
                 return Ok(lines.zip(verdicts).map(|(line, (_, verdict))| (line, verdict)).collect());
             }
             tracing::warn!("lost the broker, connecting again");
+            self.address.fail_over(&self.link.broker);
             self.link = Link::open(self.address, self.topology, self.wait).await?;
         }
         Err(SessionError::Hopeless { line: batch.first().map_or(0, |(line, _)| line.number) })
     }
 
     pub(super) async fn close(self) {
-        let Link { publisher, mut tasks } = self.link;
+        let Link { publisher, mut tasks, .. } = self.link;
         drop(publisher);
         while tasks.join_next().await.is_some() {}
     }
@@ -132,7 +135,8 @@ impl Link {
             }
         }
         let connection = Connection::open(address, "warren publish").await?;
-        broker::declare(&connection, topology).await?;
+        let broker = connection.address().to_owned();
+        broker::declare(&connection, topology).await.inspect_err(|_| address.fail_over(&broker))?;
         let (publisher, mut publishing) = Publisher::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -146,6 +150,6 @@ impl Link {
                 _ = failed => {}
             }
         });
-        Ok(Self { publisher, tasks })
+        Ok(Self { broker, publisher, tasks })
     }
 }

@@ -10,7 +10,9 @@ use super::super::problem::Problem;
 use super::super::raw::{self, Overflow};
 use super::super::routing::key_fault;
 use super::super::source::join;
-use super::super::{DELIVERIES_MAX, DeadLetter, DeliveryMode, Owner, Queue, QueueType, Retry};
+use super::super::{
+    DELIVERIES_MAX, DeadLetter, DeliveryMode, Owner, POISON_DELIVERIES, Queue, QueueType, Retry,
+};
 use super::Checker;
 use super::arguments::Typed;
 
@@ -197,7 +199,7 @@ fn queue(
         arguments: arguments(raw, typed, dead_letter.as_ref(), &retry),
         dead_letter,
         retry,
-        deliveries_max: limit.map_or(DELIVERIES_MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+        deliveries_max: limit.map_or(POISON_DELIVERIES, |limit| u32::try_from(limit).unwrap_or(u32::MAX)),
         message_ttl: typed.message_ttl_ms.and_then(|ttl| u64::try_from(ttl).ok()).map(Duration::from_millis),
         owner,
     }

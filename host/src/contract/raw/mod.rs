@@ -141,9 +141,10 @@ pub(in crate::contract) struct Queue {
     pub(in crate::contract) on_poison: OnPoison,
     /// How failures that may pass are retried.
     pub(in crate::contract) retry: Option<Retry>,
-    /// How often the broker itself takes a message back before it dead-letters it (quorum queues). If not said: 100; the
-    /// `maxRetries` of `quorum-native`; and no limit to speak of where there is no `deadLetter`, because there the broker
-    /// would drop it.
+    /// How often the broker itself takes a message back before it dead-letters it, and how often the host lets one be
+    /// handed over that is never settled (quorum queues). If not said: for the host 20, and for the broker 100; the
+    /// `maxRetries` of `quorum-native` and `native-delay`; and no limit to speak of where there is no `deadLetter`, because
+    /// there the broker would drop it.
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub(in crate::contract) delivery_limit: Option<i64>,
     /// How long a message may wait in the queue, in milliseconds.

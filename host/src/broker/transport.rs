@@ -1,0 +1,95 @@
+//! The way to one broker before any AMQP is spoken: its name looked up, a TCP connection to one of its IP addresses, TLS.
+//!
+//! lapin could do this by itself, but knows no timeouts here, and always trusts the roots of the system. So it is handed
+//! a stream that is open.
+
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use async_compat::{Compat, CompatExt};
+use lapin::tcp::{AsyncTcpStream, RustlsConnector};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::address::{Endpoint, Trouble};
+use super::tls::{self, Tls};
+
+/// How long a name may take to be looked up, and then each of its IP addresses to take the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may take to agree on TLS.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many IP addresses of one name are tried.
+const IPS_MAX: usize = 8;
+
+pub(super) type Stream = AsyncTcpStream<Compat<TcpStream>>;
+
+/// An open stream to a broker, and a hold on its socket for when whoever reads from it has to be stopped.
+pub(super) struct Transport {
+    pub(super) stream: Stream,
+    pub(super) socket: Socket,
+}
+
+/// A socket that can be shut down while somebody else owns the stream.
+pub(super) struct Socket(std::net::TcpStream);
+
+impl Socket {
+    /// Ends the connection at once. The thread of lapin's that waits for it sees that, and ends, too.
+    pub(super) fn shut_down(&self) {
+        drop(self.0.shutdown(Shutdown::Both)); // an error says that it is already down
+    }
+}
+
+/// Opens a stream to a broker.
+pub(super) async fn open(endpoint: &Endpoint, tls: &Tls) -> Result<Transport, Trouble> {
+    let tcp = connect(endpoint).await.map_err(Trouble::Absent)?;
+    let socket = tcp.as_fd().try_clone_to_owned();
+    let socket = Socket(socket.map_err(|error| Trouble::Unfit(error.to_string()))?.into());
+    let stream = AsyncTcpStream::Plain(tcp.compat());
+    let stream = if endpoint.is_tls() { encrypt(endpoint, tls, stream).await? } else { stream };
+    Ok(Transport { stream, socket })
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<TcpStream, String> {
+    let mut reasons = Vec::new();
+    for ip in look_up(endpoint).await? {
+        let limit = endpoint.timeout(CONNECT_TIMEOUT);
+        let reason = match timeout(limit, TcpStream::connect(ip)).await {
+            Ok(Ok(stream)) => {
+                // Acks are small, and must not wait for one another.
+                stream.set_nodelay(true).map_err(|error| error.to_string())?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no connection within {} ms", limit.as_millis()),
+        };
+        reasons.push((ip.ip(), reason));
+    }
+    Err(match reasons.as_slice() {
+        [(_, reason)] => reason.clone(),
+        all => all.iter().map(|(ip, reason)| format!("{ip}: {reason}")).collect::<Vec<_>>().join(", "),
+    })
+}
+
+async fn look_up(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {
+    let (host, limit) = (endpoint.host(), endpoint.timeout(CONNECT_TIMEOUT));
+    let found = match timeout(limit, lookup_host((host, endpoint.port()))).await {
+        Ok(Ok(found)) => found.take(IPS_MAX).collect(),
+        Ok(Err(error)) => return Err(format!("`{host}` cannot be looked up: {error}")),
+        Err(_) => return Err(format!("`{host}` was not looked up within {} ms", limit.as_millis())),
+    };
+    if Vec::is_empty(&found) { Err(format!("`{host}` has no IP address")) } else { Ok(found) }
+}
+
+async fn encrypt(endpoint: &Endpoint, tls: &Tls, stream: Stream) -> Result<Stream, Trouble> {
+    let config = tls.config().await.map_err(Trouble::Unfit)?;
+    let connector = RustlsConnector::from(config);
+    let limit = endpoint.timeout(TLS_TIMEOUT);
+    match timeout(limit, stream.into_rustls(&connector, endpoint.host())).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => {
+            Err(tls::trouble(&error, tls).unwrap_or_else(|| Trouble::Absent(error.to_string())))
+        }
+        Err(_) => Err(Trouble::Absent(format!("no TLS within {} ms", limit.as_millis()))),
+    }
+}
