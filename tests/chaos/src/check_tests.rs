@@ -69,7 +69,7 @@ fn each_broken_rule_is_found() {
     );
     let renamed = found(|evidence| evidence.echoes.push(Echo { id: "other".to_owned(), ..echo("a") }));
     assert!(renamed.contains("came out under several ids: a"), "{renamed}");
-    let left = found(|evidence| drop(evidence.left.insert("work".to_owned(), 3)));
+    let left = found(|evidence| evidence.left.extend([("work".to_owned(), 3)]));
     assert_eq!(left, "3 messages are left in queue `work`");
     let attempts = found(|evidence| evidence.executions.push(execution("a", 4, 201)));
     assert!(attempts.contains("more attempts than the policy allows: a"), "{attempts}");

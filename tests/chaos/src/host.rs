@@ -137,7 +137,8 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if let Ok(child) = self.child.get_mut() {
-            (child.kill().ok(), child.wait().ok()); // it may have ended
+            child.kill().ok(); // it may have ended
+            child.wait().ok();
         }
     }
 }

@@ -96,13 +96,15 @@ pub(crate) struct Plan {
     pub(crate) ms: Range<u64>,
     /// How long bodies are, in bytes, at random.
     pub(crate) bytes: Range<usize>,
+    /// Only the first so many are published until `Load::allow` says otherwise.
+    pub(crate) allowed: usize,
 }
 
 impl Plan {
     /// So many messages of all kinds, of up to 4 KiB, with handlers that take up to 60 ms; 300 a second, which is somewhat
     /// more than one host with the usual contract can do.
     pub(crate) fn mixed(messages: usize) -> Self {
-        Self { messages, per_second: 300, tasks: MIXED, ms: 0..60, bytes: 0..4096 }
+        Self { messages, per_second: 300, tasks: MIXED, ms: 0..60, bytes: 0..4096, allowed: usize::MAX }
     }
 
     fn task(&self, number: usize) -> Task {
@@ -130,7 +132,7 @@ pub(crate) struct Load {
     ledger: Arc<Mutex<Ledger>>,
     messages: usize,
     executions: usize,
-    held: watch::Sender<bool>,
+    allowed: watch::Sender<usize>,
     work: JoinHandle<Result<()>>,
 }
 
@@ -140,10 +142,10 @@ impl Load {
         let ledger: Arc<Mutex<Ledger>> = Arc::default();
         let messages = plan.messages;
         let executions = (0..messages).map(|number| plan.task(number).executions()).sum();
-        let held = watch::Sender::new(false);
+        let allowed = watch::Sender::new(plan.allowed);
         let (name, own) = (name.to_owned(), Arc::clone(&ledger));
-        let publisher = Publisher { urls, name, plan, ledger: own, held: held.subscribe() };
-        Self { ledger, messages, executions, held, work: runtime().spawn(publisher.run()) }
+        let publisher = Publisher { urls, name, plan, ledger: own, allowed: allowed.subscribe() };
+        Self { ledger, messages, executions, allowed, work: runtime().spawn(publisher.run()) }
     }
 
     /// How often handlers are called in all when nothing goes wrong.
@@ -151,9 +153,9 @@ impl Load {
         self.executions
     }
 
-    /// Holds it, or lets it go on: at most one batch is under way then, which the broker confirms.
-    pub(crate) fn hold(&self, hold: bool) {
-        self.held.send_replace(hold);
+    /// From now on only the first `count` messages are published; what is under way is confirmed in any case.
+    pub(crate) fn allow(&self, count: usize) {
+        self.allowed.send_replace(count);
     }
 
     /// How many are confirmed.
@@ -197,7 +199,7 @@ struct Publisher {
     name: String,
     plan: Plan,
     ledger: Arc<Mutex<Ledger>>,
-    held: watch::Receiver<bool>,
+    allowed: watch::Receiver<usize>,
 }
 
 impl Publisher {
@@ -217,8 +219,10 @@ impl Publisher {
             };
             while !waiting.is_empty() {
                 pace.tick().await;
-                self.held.wait_for(|held| !held).await?;
-                let now: Vec<usize> = waiting.drain(..batch.min(waiting.len())).collect();
+                let first = waiting.front().copied().unwrap_or_default();
+                let allowed = *self.allowed.wait_for(|allowed| *allowed > first).await?;
+                let size = waiting.iter().take(batch).take_while(|number| **number < allowed).count();
+                let now: Vec<usize> = waiting.drain(..size).collect();
                 let left = self.publish(&channel, &now).await;
                 let failed = left.is_err();
                 // What was not confirmed is published again; it may be there twice then, and the ledger says so.

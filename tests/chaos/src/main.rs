@@ -22,6 +22,7 @@ mod scenarios {
 mod wait;
 mod world;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -130,6 +131,7 @@ fn size(options: &Options, scenario: &Scenario) -> Option<Size> {
 /// Runs scenarios on one broker, which is there only meanwhile.
 fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
     println!("== RabbitMQ {on}");
+    let _alone = alone(on)?;
     let broker = match Broker::start(on)? {
         Ok(broker) => Rc::new(broker),
         Err(reason) => {
@@ -169,6 +171,16 @@ fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenari
         broker.stop()?;
     }
     Ok(lines)
+}
+
+/// Two runs on one broker would wipe it under each other.
+fn alone(on: On) -> Result<File> {
+    let folder = nodes::root().join(".warren");
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("chaos-{on}.lock"));
+    let lock = File::create(&path).with_context(|| format!("no lock {}", path.display()))?;
+    lock.try_lock().with_context(|| format!("another run has RabbitMQ {on}: {}", path.display()))?;
+    Ok(lock)
 }
 
 fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &Rc<Broker>) -> Result<Line> {

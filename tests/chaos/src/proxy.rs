@@ -175,7 +175,8 @@ enum End {
 
 async fn forward(near: TcpStream, far: TcpStream, forecast: watch::Receiver<Forecast>) {
     // Pieces have to travel as pieces.
-    (near.set_nodelay(true).ok(), far.set_nodelay(true).ok());
+    near.set_nodelay(true).ok();
+    far.set_nodelay(true).ok();
     let whose = watch::Sender::new(None);
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
     let mut up = Pump {

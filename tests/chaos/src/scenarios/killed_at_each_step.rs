@@ -36,28 +36,27 @@ fn run(world: &World) -> anyhow::Result<()> {
     world.host()?.kill9()?;
     let Size { messages, faults } = world.size;
     // What is published for each is an echo, a copy in a wait queue, a dead letter.
-    let plan = Plan { tasks: &[Task::Succeed, Task::SucceedLater, Task::Fail], ..Plan::mixed(messages) };
-    let load = world.load(plan);
-    load.until_confirmed(messages, SOON)?;
-    for (number, step) in steps(faults).enumerate() {
-        let failpoints = format!("{}=kill(id={})", step.0, world.message_id(number));
-        let start =
-            Start { url: world.direct(), failpoints: failpoints.clone(), grace_seconds: GRACE_SECONDS };
+    let tasks = &[Task::Succeed, Task::SucceedLater, Task::Fail];
+    let load = world.load(Plan { tasks, allowed: 0, ..Plan::mixed(messages) });
+    for (number, (step, ..)) in steps(faults).enumerate() {
+        let failpoints = format!("{step}=kill(1)");
+        let start = Start { url: world.direct(), failpoints, grace_seconds: GRACE_SECONDS };
         let host = world.launch(&start)?;
-        until(&format!("the host kills itself: {failpoints}"), SOON, || {
-            Ok(host.ended()?.is_some().then_some(()))
-        })?;
-        ensure!(host.was_killed()?, "the host ended in another way than by its failpoint {failpoints}");
+        load.allow(number + 1);
+        until(&format!("the host kills itself {step}"), SOON, || Ok(host.ended()?.is_some().then_some(())))?;
+        ensure!(host.was_killed()?, "the host ended in another way than by its failpoint {step}");
         let died_ms = now_ms();
         world.fault_was(Victim::Host, died_ms, died_ms);
+        let next = world.host()?;
+        world.until_drained()?;
+        next.kill9()?;
     }
-    world.host()?;
     world.account()?;
     world.with_evidence(|evidence| judge(world, evidence))
 }
 
 fn steps(faults: usize) -> impl Iterator<Item = &'static (&'static str, usize, usize, usize)> {
-    STEPS.iter().flat_map(|step| [step, step, step]).take(faults)
+    STEPS.iter().flat_map(|step| [step; 3]).take(faults)
 }
 
 fn judge(world: &World, evidence: &Evidence) -> anyhow::Result<()> {

@@ -23,11 +23,11 @@ fn run(world: &World) -> anyhow::Result<()> {
     let load = world.load(Plan::mixed(messages));
     for fault in 0..faults {
         world.until_worked(fault + 1, faults + 2)?;
-        load.hold(true);
+        load.allow(0);
         world.until_drained()?;
         world.fault(Victim::Host, "queue deleted", || {
             world.management.delete_queue("work")?.context("there is no queue to delete")?;
-            load.hold(false);
+            load.allow(messages);
             host.until_said("consuming again", fault + 1)
         })?;
     }
