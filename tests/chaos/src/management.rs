@@ -89,6 +89,55 @@ impl Management {
         self.call("DELETE", &format!("/api/queues/{}/{queue}", self.vhost), None)
     }
 
+    /// Sets a policy on the queues whose names match a pattern, as operators do.
+    pub(crate) fn set_policy(&self, name: &str, pattern: &str, definition: &Value) -> Result<()> {
+        let policy = json!({ "pattern": pattern, "apply-to": "queues", "definition": definition });
+        self.call("PUT", &format!("/api/policies/{}/{name}", self.vhost), Some(&policy)).map(drop)
+    }
+
+    /// Takes a policy away.
+    pub(crate) fn clear_policy(&self, name: &str) -> Result<()> {
+        self.call("DELETE", &format!("/api/policies/{}/{name}", self.vhost), None)?
+            .context("no such policy")?;
+        Ok(())
+    }
+
+    /// Binds a queue to a direct exchange.
+    pub(crate) fn bind(&self, exchange: &str, queue: &str, key: &str) -> Result<()> {
+        let path = format!("/api/bindings/{}/e/{exchange}/q/{queue}", self.vhost);
+        self.call("POST", &path, Some(&json!({ "routing_key": key })))?.context("nothing to bind")?;
+        Ok(())
+    }
+
+    /// Takes such a binding away.
+    pub(crate) fn unbind(&self, exchange: &str, queue: &str, key: &str) -> Result<()> {
+        let path = format!("/api/bindings/{}/e/{exchange}/q/{queue}/{key}", self.vhost);
+        self.call("DELETE", &path, None)?.context("there is no such binding")?;
+        Ok(())
+    }
+
+    /// Makes a user, or gives one another password.
+    pub(crate) fn set_password(&self, user: &str, password: &str) -> Result<()> {
+        let body = json!({ "password": password, "tags": "" });
+        self.call("PUT", &format!("/api/users/{user}"), Some(&body)).map(drop)
+    }
+
+    /// What a user may write to in the vhost; all else it may. Channels remember what was so.
+    pub(crate) fn permit(&self, user: &str, write: &str) -> Result<()> {
+        let body = json!({ "configure": ".*", "write": write, "read": ".*" });
+        self.call("PUT", &format!("/api/permissions/{}/{user}", self.vhost), Some(&body)).map(drop)
+    }
+
+    /// Closes the vhost to a user. None: it was.
+    pub(crate) fn forbid(&self, user: &str) -> Result<Option<Value>> {
+        self.call("DELETE", &format!("/api/permissions/{}/{user}", self.vhost), None)
+    }
+
+    /// Deletes a user.
+    pub(crate) fn delete_user(&self, user: &str) -> Result<()> {
+        self.call("DELETE", &format!("/api/users/{user}"), None).map(drop)
+    }
+
     /// The prefetch counts of a queue's consumers.
     pub(crate) fn consumers(&self, queue: &str) -> Result<Vec<u64>> {
         let path = format!("/api/queues/{}/{queue}", self.vhost);
