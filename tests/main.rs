@@ -11,6 +11,8 @@
 //! - `language`: what the contract language can say beside that, carried out.
 //! - `checking`: `warren check`.
 //! - `connections`: lost connections, killed hosts, deleted queues.
+//! - `addresses`: several addresses of the broker, and credentials that are taken away.
+//! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
@@ -21,6 +23,7 @@
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
+mod addresses;
 mod applied;
 mod bodies;
 mod checking;
@@ -39,4 +42,5 @@ mod routing;
 mod shutdown;
 mod startup;
 mod support;
+mod tls;
 mod topology;
