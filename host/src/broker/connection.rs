@@ -121,9 +121,9 @@ async fn trouble(endpoint: &Endpoint, error: &lapin::Error, settings: &Tls) -> T
         ErrorKind::IOError(io) => match tls::trouble(io, settings) {
             // With TLS 1.3, a broker that does not like our certificate says so only after the handshake.
             Some(trouble) => trouble,
-            None => transport::not_amqp(endpoint, plain(error)).await,
+            None => transport::not_amqp(endpoint, settings, plain(error)).await,
         },
-        _ => transport::not_amqp(endpoint, plain(error)).await,
+        _ => transport::not_amqp(endpoint, settings, plain(error)).await,
     }
 }
 

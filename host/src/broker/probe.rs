@@ -44,7 +44,7 @@ async fn greet(endpoint: &Endpoint, settings: &Tls) -> Result<Vec<u8>, Trouble> 
         Ok(Ok(frame)) => Ok(frame),
         Ok(Err(error)) => Err(match tls::trouble(&error, settings) {
             Some(trouble) => trouble,
-            None => transport::not_amqp(endpoint, error.to_string()).await,
+            None => transport::not_amqp(endpoint, settings, error.to_string()).await,
         }),
         Err(_) => Err(Trouble::Absent(format!("no answer within {} ms", limit.as_millis()))),
     }

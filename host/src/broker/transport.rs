@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use async_compat::{Compat, CompatExt};
+use futures_util::AsyncReadExt;
 use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -19,6 +20,8 @@ use super::tls::{self, Tls};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take to agree on TLS.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a broker may take to say that it does not like our certificate.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many IP addresses of one name are tried.
 const IPS_MAX: usize = 8;
 
@@ -98,15 +101,32 @@ async fn encrypt(endpoint: &Endpoint, tls: &Tls, stream: Stream) -> Result<Strea
     }
 }
 
-/// What is the matter with a broker that hung up at our greeting, or answered something that is not AMQP. A port for TLS
-/// does that, and often so fast that its answer is lost; so it is asked.
-pub(super) async fn not_amqp(endpoint: &Endpoint, reason: String) -> Trouble {
-    let speaks_tls = !endpoint.is_tls() && speaks_tls(endpoint).await;
-    let tls = "what answers there speaks TLS: use amqps://, or the port without TLS, which usually is 5672";
-    Trouble::Absent(if speaks_tls { tls.to_owned() } else { reason })
+/// What is the matter with a broker that hung up at our greeting, or answered something that is not AMQP. If TLS is the
+/// reason it says so before it hangs up, but our greeting crosses that, and what it said is often lost; so it is asked
+/// again, without a greeting.
+pub(super) async fn not_amqp(endpoint: &Endpoint, tls: &Tls, reason: String) -> Trouble {
+    if endpoint.is_tls() {
+        return late_refusal(endpoint, tls).await.unwrap_or(Trouble::Absent(reason));
+    }
+    let speaks_tls =
+        "what answers there speaks TLS: use amqps://, or the port without TLS, which usually is 5672";
+    Trouble::Absent(if speaks_tls_at(endpoint).await { speaks_tls.to_owned() } else { reason })
 }
 
-async fn speaks_tls(endpoint: &Endpoint) -> bool {
+/// With TLS 1.3, a broker that does not like our certificate says so only when we take the handshake to be over.
+async fn late_refusal(endpoint: &Endpoint, tls: &Tls) -> Option<Trouble> {
+    let mut stream = match open(endpoint, tls).await {
+        Ok(Transport { stream, .. }) => stream,
+        Err(trouble @ (Trouble::Refused(_) | Trouble::Untrusted(_))) => return Some(trouble),
+        Err(Trouble::Absent(_) | Trouble::Unfit(_)) => return None,
+    };
+    match timeout(REFUSAL_TIMEOUT, stream.read(&mut [0])).await {
+        Ok(Err(error)) => tls::trouble(&error, tls),
+        Ok(Ok(_)) | Err(_) => None,
+    }
+}
+
+async fn speaks_tls_at(endpoint: &Endpoint) -> bool {
     let (Ok(tcp), Ok(config)) = (connect(endpoint).await, tls::config_that_trusts_nobody()) else {
         return false;
     };
