@@ -6,7 +6,7 @@ use crate::support::broker::{Vhost, ctl};
 use crate::support::contract::Worker;
 use crate::support::guests::SUCCEEDS;
 use crate::support::host::{Finished, Project};
-use crate::support::tls::{Authority, Certified, Listener};
+use crate::support::tls::{Authority, Certified, Https, Listener};
 use crate::support::{SOON, eventually};
 
 /// Exit codes, after sysexits.h.
@@ -167,6 +167,32 @@ fn what_is_wrong_with_a_certificate_is_said() {
 }
 
 #[test]
+fn the_management_api_is_trusted_and_shown_the_same() {
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let https = Https::start(&ours.issue(HERE), &ours);
+    let vhost = Vhost::fresh("https");
+    let project = Project::new(&Worker::new(SUCCEEDS));
+    write_files(&project, &ours, &ours.issue_client("client"));
+    project.write("other.pem", other.pem());
+    let url = format!("https://127.0.0.1:{}", https.port());
+    let plan = |tls: &[&str]| {
+        let plan = ["plan", "contract.yaml", "--amqp-url", &vhost.url(), "--management-url", &url];
+        project.run(&[plan.as_slice(), tls].concat())
+    };
+    // Files for TLS are of use with a broker that is spoken to in the clear, because of the management API.
+    let seen = plan(MUTUAL);
+    assert_eq!((seen.code, seen.stderr.as_str()), (Some(75), ""));
+    for (tls, says) in [
+        (["--tls-ca", "other.pem"].as_slice(), "its certificate is not from an issuer in `other.pem`"),
+        (CA, "it wants a client certificate"),
+    ] {
+        let not_seen = plan(tls);
+        assert!(not_seen.stderr.contains(says), "`{says}` is not in {}", not_seen.stderr);
+        assert!(not_seen.stderr.contains("over AMQP instead"), "{}", not_seen.stderr);
+    }
+}
+
+#[test]
 fn files_that_will_not_do_are_refused_before_anything_else() {
     let authority = Authority::new("ours");
     let (client, another) = (authority.issue_client("client"), authority.issue_client("another"));
@@ -197,6 +223,7 @@ fn files_that_will_not_do_are_refused_before_anything_else() {
         (&["--tls-cert", "client.pem", "--tls-key", "text.pem"], "`text.pem` of --tls-key holds no key"),
         (&["--tls-cert", "client.pem", "--tls-key", "locked.key"], "`openssl pkey -in locked.key`"),
         (&["--tls-cert", "client.key", "--tls-key", "client.key"], "`client.key` of --tls-cert holds a key"),
+        (&["--tls-cert", "ca.pem", "--tls-key", "client.key"], "`client.key` of --tls-key is not that of"),
     ] {
         let done = run("amqps://127.0.0.1:1", arguments);
         assert_eq!((done.code, done.stdout.as_str()), (Some(USAGE), ""), "{}", done.stderr);

@@ -1,15 +1,24 @@
-//! TLS for the tests: an authority that issues certificates, and a port of the broker that speaks TLS with them.
+//! TLS for the tests: an authority that issues certificates, a port of the broker that speaks TLS with them, and one for
+//! its management API (`Https`).
 
 use std::cell::RefCell;
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-use super::broker::{Vhost, ctl, shared_folder, try_ctl};
+use super::broker::{Vhost, ctl, management_url, shared_folder, try_ctl};
 use super::forwarder::free_port;
 use super::{SOON, eventually};
 
@@ -150,4 +159,60 @@ impl Drop for Listener {
         // A test that has failed has more to say than that this has failed, too.
         drop(try_ctl(&["eval", &self.closing()]));
     }
+}
+
+/// A port that speaks HTTPS, demands a client certificate, and hands each request on to the management API.
+#[derive(Debug)]
+pub(crate) struct Https {
+    port: u16,
+}
+
+impl Https {
+    /// Opens a port with this certificate, for clients of this authority. It stays open as long as the tests run.
+    pub(crate) fn start(server: &Certified, clients: &Authority) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.issuer.der().clone()).expect("an authority");
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes()).expect("a key");
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_client_cert_verifier(verifier.build().expect("a verifier"))
+            .with_single_cert(vec![CertificateDer::from(server.der.clone())], key)
+            .expect("a certificate");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let tls = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                // Ends with its one request.
+                thread::spawn(move || drop(hand_on(StreamOwned::new(tls, near))));
+            }
+        });
+        Self { port }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+fn hand_on(near: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()> {
+    let address = management_url().rsplit('@').next().expect("an address");
+    let mut far = TcpStream::connect(address)?;
+    let mut near = BufReader::new(near);
+    let mut line = String::new();
+    while near.read_line(&mut line)? > 2 {
+        far.write_all(line.as_bytes())?;
+        line.clear();
+    }
+    far.write_all(b"connection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    far.read_to_end(&mut answer)?;
+    let mut near = near.into_inner();
+    near.write_all(&answer)?;
+    near.conn.send_close_notify();
+    near.flush()
 }

@@ -120,8 +120,8 @@ impl Tls {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
                 "the key in {key} of --tls-key is not that of the first certificate in {cert} of --tls-cert: give the pair, with the client's own certificate before those of its issuers"
             ),
-            rustls::Error::InvalidCertificate(_) => {
-                format!("the first certificate in {cert} of --tls-cert cannot be read: {error}")
+            rustls::Error::InvalidCertificate(error) => {
+                format!("the first certificate in {cert} of --tls-cert cannot be used: {}", kind(error))
             }
             _ => format!("the key in {key} of --tls-key cannot be used: {error}"),
         }
@@ -209,8 +209,18 @@ impl Tls {
                 };
                 format!("its certificate is not for `{}` but for {presented}", expected.to_str())
             }
-            other => format!("its certificate is no good: {other}"),
+            other => format!("its certificate is no good: {}", kind(other)),
         }
+    }
+}
+
+/// What kind of certificate it is that cannot be used at all.
+fn kind(error: &CertificateError) -> String {
+    let CertificateError::Other(other) = error else { return error.to_string() };
+    match other.0.to_string().as_str() {
+        "UnsupportedCertVersion" => "it is of X.509 version 1, and has to be of version 3: issue it with an extension, such as `subjectAltName`".to_owned(),
+        "CaUsedAsEndEntity" => "it is an authority's own: let the authority issue one with `CA:FALSE`".to_owned(),
+        other => other.to_owned(),
     }
 }
 
