@@ -197,6 +197,26 @@ fn permissions_that_are_cleared_and_restored_lose_nothing() {
     locked_out("permissions", |user| user.vhost.forbid(&user.name), |user| user.vhost.permit(&user.name));
 }
 
+/// What a handler publishes may be refused by a broker that lets the host in and hands it messages.
+#[test]
+fn a_right_to_publish_that_is_taken_away_and_given_back_loses_nothing() {
+    let vhost = Vhost::fresh("right");
+    let user = User::new(&vhost);
+    let forwarder = Forwarder::start();
+    let host = Project::new(&slow()).start_with(&user.url_by(forwarder.port()), &[]);
+    vhost.client.publish_all("in", "task", slow_letters(60, 300));
+    eventually("some are handled", SOON, || (vhost.client.ready("echoes") >= 5).then_some(()));
+    vhost.forbid_publishing_to("out", &user.name);
+    // The broker may go by what was allowed for as long as the connection lasts.
+    forwarder.cut();
+    host.until_ready(3);
+    let handled = vhost.client.ready("echoes");
+    host.until_ready(4);
+    assert_eq!(vhost.client.ready("echoes"), handled);
+    vhost.permit(&user.name);
+    all_handled_once(&vhost, host, 60);
+}
+
 #[test]
 fn an_address_that_is_none_is_refused_with_the_fix() {
     let project = Project::new(&Worker::new(SUCCEEDS));

@@ -350,6 +350,13 @@ impl Vhost {
         broker().call("PUT", &self.permissions_of(user), Some(&everything));
     }
 
+    /// Allows a user everything in the vhost but to publish to this exchange.
+    pub(crate) fn forbid_publishing_to(&self, exchange: &str, user: &str) {
+        let but_that = format!("^(?!{exchange}$)");
+        let permissions = json!({ "configure": ".*", "write": but_that, "read": ".*" });
+        broker().call("PUT", &self.permissions_of(user), Some(&permissions));
+    }
+
     /// Allows a user nothing in the vhost.
     pub(crate) fn forbid(&self, user: &str) {
         broker().call("DELETE", &self.permissions_of(user), None);
