@@ -14,17 +14,17 @@ use crate::support::host::{Host, Project};
 use crate::support::{SOON, eventually};
 
 /// Messages that take their time, `m-0` to `m-<count - 1>`.
-fn slow_letters(count: usize, ms: u64) -> Vec<Letter> {
+pub(crate) fn slow_letters(count: usize, ms: u64) -> Vec<Letter> {
     (0..count).map(|n| Letter::json(&format!("m-{n}"), &json!({ "ms": ms }))).collect()
 }
 
-fn slow() -> Worker {
+pub(crate) fn slow() -> Worker {
     Worker::new(SLEEPS).handler("deadlineMs: 60000, concurrency: 5").consumer("prefetch: 15")
 }
 
 /// Waits until every message `m-0` to `m-<count - 1>` is handled, and nothing is left; a message that was handled twice
 /// has come out with the same id.
-fn all_handled_once(vhost: &Vhost, host: Host, count: usize) {
+pub(crate) fn all_handled_once(vhost: &Vhost, host: Host, count: usize) {
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     eventually(&format!("{count} messages are handled"), SOON, || {
         for echo in vhost.client.drain("echoes") {

@@ -12,6 +12,8 @@
 //! - `checking`: `warren check`.
 //! - `at_most_once`: consumers that are acked on receipt.
 //! - `connections`: lost connections, killed hosts, deleted queues.
+//! - `addresses`: several addresses of the broker, and credentials that are taken away.
+//! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
@@ -22,6 +24,7 @@
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
+mod addresses;
 mod applied;
 mod at_most_once;
 mod bodies;
@@ -41,4 +44,5 @@ mod routing;
 mod shutdown;
 mod startup;
 mod support;
+mod tls;
 mod topology;
