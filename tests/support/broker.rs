@@ -69,21 +69,40 @@ fn urls() -> (String, String) {
 
 /// Imports definitions with rabbitmqctl. None: the broker under test is not one of the project's own.
 pub(crate) fn import_definitions(definitions: &str) -> Option<Output> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let (version, state): (&[&str], _) =
-        if broker().version.0 >= 4 { (&["--version", "4"], "broker-4") } else { (&[], "broker") };
-    let script = |arguments: &[&str]| {
-        let mut script = Command::new(format!("{root}/scripts/broker"));
-        script.args(version).args(arguments).output().expect("scripts/broker runs")
-    };
-    if !String::from_utf8_lossy(&script(&["url"]).stdout).starts_with(&broker().amqp) {
-        return None;
-    }
+    let state = own_state()?;
     // A place that rabbitmqctl sees as well, which for RabbitMQ 4 lives in a file system of its own.
-    let state = std::fs::canonicalize(format!("{root}/.warren/{state}")).expect("the broker's folder");
+    let state = std::fs::canonicalize(state).expect("the broker's folder");
     let file = tempfile::Builder::new().suffix(".json").tempfile_in(state).expect("a new file");
     std::fs::write(file.path(), definitions).expect("a new file");
     Some(script(&["ctl", "import_definitions", &file.path().display().to_string()]))
+}
+
+/// Has the broker evaluate an Erlang expression. False: the broker under test is not one of the project's own.
+pub(crate) fn evaluate(expression: &str) -> bool {
+    if own_state().is_none() {
+        return false;
+    }
+    let output = script(&["ctl", "eval", expression]);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{expression}: {complaint}");
+    true
+}
+
+/// Runs `scripts/broker` for the version under test.
+fn script(arguments: &[&str]) -> Output {
+    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/broker"));
+    let version: &[&str] = if broker().version.0 >= 4 { &["--version", "4"] } else { &[] };
+    script.args(version).args(arguments).output().expect("scripts/broker runs")
+}
+
+/// The folder of the broker under test, if it is one of the project's own.
+fn own_state() -> Option<&'static str> {
+    let is_own = String::from_utf8_lossy(&script(&["url"]).stdout).starts_with(&broker().amqp);
+    let state = match broker().version.0 {
+        4.. => concat!(env!("CARGO_MANIFEST_DIR"), "/../.warren/broker-4"),
+        _ => concat!(env!("CARGO_MANIFEST_DIR"), "/../.warren/broker"),
+    };
+    is_own.then_some(state)
 }
 
 impl Broker {
