@@ -11,7 +11,7 @@ use crate::native_delay::time_ms;
 use crate::support::broker::{Vhost, broker, evaluate};
 use crate::support::client::{Got, Letter, arguments, text};
 use crate::support::contract::Worker;
-use crate::support::guests::{ECHOES, FAILS_TRANSIENTLY};
+use crate::support::guests::{ECHOES, FAILS_TRANSIENTLY, SLEEPS};
 use crate::support::host::{Host, Project};
 use crate::support::{SOON, eventually};
 
@@ -342,5 +342,36 @@ fn what_brings_hosts_down_is_ended_in_every_mode() {
         println!("poison {}, {name}: not called after {losses} losses, {} dead", version(), dead.len());
         assert!(dead.iter().all(|dead| dead.text("x-warren-class") == "poison"), "{name}");
         assert_eq!(vhost.leftovers(), [].into(), "{name}");
+    }
+}
+
+/// A classic queue says of a message that it came back, and not how often. Warren counts, unless that would cost the
+/// message the place that its queue is there for.
+#[test]
+fn what_a_classic_queue_does_not_count_is_counted_by_the_host() {
+    for (queue, losses, counted) in
+        [("type: classic", 3, Some(3)), ("type: classic, singleActiveConsumer: true", 1, None)]
+    {
+        let vhost = Vhost::fresh("recount");
+        let project = Project::new(&Worker::new(SLEEPS).queue(queue));
+        let mut host = project.start(&vhost);
+        vhost.client.publish("in", "task", Letter::json("m-1", &json!({ "ms": 20_000 })));
+        // It is in the handler when the host dies.
+        vhost.until_unacked("work", 1);
+        for _ in 0..losses {
+            host.kill9();
+            vhost.client.until_ready("work", 1);
+            host = project.start(&vhost);
+            // Put back and counted, or in the handler again.
+            host.until_event("will be retried", usize::from(counted.is_some()));
+            vhost.client.until_ready("work", 0);
+        }
+        host.kill9();
+        vhost.client.until_ready("work", 1);
+        let left = vhost.client.take_one("work");
+        let found = left.header("x-warren-deliveries").map(|_| left.integer("x-warren-deliveries"));
+        println!("classic {}, {queue}: {found:?} counted after {losses} losses", version());
+        assert_eq!((found, left.id().as_str()), (counted, "m-1"), "{queue}");
+        assert_eq!(vhost.leftovers(), [].into());
     }
 }
