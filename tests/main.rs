@@ -18,6 +18,7 @@
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
+//! - `peers`: what was measured of peers, with Warren in their place.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
@@ -37,6 +38,7 @@ mod handling;
 mod language;
 mod native_delay;
 mod outcomes;
+mod peers;
 mod planning;
 mod publish_command;
 mod publishing;

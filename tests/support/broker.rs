@@ -133,6 +133,11 @@ impl OwnNode {
     }
 }
 
+/// Has the broker evaluate an Erlang expression. False: the broker under test is not one of the project's own.
+pub(crate) fn evaluate(expression: &str) -> bool {
+    ctl(&["eval", expression]).is_some()
+}
+
 impl Broker {
     /// Calls the management API. None: there is no such thing.
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
