@@ -155,12 +155,13 @@ fn host_redelivered(echoes: &[Got]) -> usize {
 fn a_message_whose_ack_was_lost_is_acked_again_and_not_run_again() {
     let vhost = Vhost::fresh("lost-acks");
     let forwarder = Forwarder::start();
-    let host = Project::new(&slow()).start_with(&vhost.url_by(forwarder.port()), &[]);
+    let url = vhost.url_by(forwarder.port());
+    let host = Project::new(&slow()).start_with(&url, &["--log", "warren=debug"]);
     vhost.client.publish_all("in", "task", slow_letters(5, 500));
     vhost.client.until_ready("work", 0);
     forwarder.freeze_last();
-    vhost.client.until_ready("echoes", 5);
-    forwarder.cut();
+    host.until_event("handled", 5);
+    forwarder.cut_last();
     host.until_ready(2);
     host.until_event("was finished before its ack was lost", 5);
     host.finish();

@@ -87,6 +87,11 @@ impl Forwarder {
         links.last().expect("a connection").frozen.store(true, Ordering::Relaxed);
     }
 
+    /// Cuts the connection that was opened last.
+    pub(crate) fn cut_last(&self) {
+        self.shared.links.lock().expect("a lock").pop().expect("a connection").close();
+    }
+
     fn take_links(&self) -> Vec<Arc<Link>> {
         std::mem::take(&mut *self.shared.links.lock().expect("a lock"))
     }

@@ -16,6 +16,8 @@ use super::{Address, ConnectError, Error, Tls, reply, tls};
 
 /// How long the broker may take to greet, to check who we are, and to open the vhost.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a connection is looked at that says nothing.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long closing may take before the connection is just dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// AMQP's ACCESS_REFUSED and NOT_ALLOWED (a vhost that does not exist, or may not be used).
@@ -75,16 +77,19 @@ impl Connection {
     /// Resolves with the reason when the connection is gone.
     pub fn failed(&self) -> impl Future<Output = String> + Send + 'static {
         let mut events = self.inner.events_listener();
+        let status = self.inner.status().clone();
         async move {
             loop {
-                match events.next().await {
-                    Some(Event::Error(error)) => return plain(&error),
-                    Some(Event::ConnectionBlocked(reason)) => {
+                match tokio::time::timeout(LOOK_AGAIN, events.next()).await {
+                    Ok(Some(Event::Error(error))) => return plain(&error),
+                    Ok(Some(Event::ConnectionBlocked(reason))) => {
                         tracing::warn!(reason, "the broker blocks publishing until its alarm is over");
                     }
-                    Some(Event::ConnectionUnblocked) => tracing::info!("the broker takes messages again"),
-                    Some(_) => {}
-                    None => return "the connection is closed".to_owned(),
+                    Ok(Some(Event::ConnectionUnblocked)) => tracing::info!("the broker takes messages again"),
+                    Ok(Some(_)) => {}
+                    Err(_) if status.connected() => {}
+                    // Also where it was lost before anybody listened.
+                    Ok(None) | Err(_) => return "the connection is closed".to_owned(),
                 }
             }
         }
