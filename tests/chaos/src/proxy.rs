@@ -113,6 +113,11 @@ impl Proxy {
         self.announce(FAIR);
     }
 
+    /// Whether everything gets through: after `UnknownAck`, once the frame has been slipped in.
+    pub(crate) fn is_fair(&self) -> bool {
+        *self.forecast.borrow() == FAIR
+    }
+
     /// Resets every connection, and from now on new ones at once.
     pub(crate) fn close(&self) {
         self.announce(Forecast { weather: Weather::Reset, closed: true, ..FAIR });
