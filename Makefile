@@ -5,6 +5,8 @@
 #   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
+#   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes long, writes
+#                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them and writes nothing
 #   make ci              what CI runs: formatting, lints, all tests
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make stop            stop the project's own RabbitMQ
@@ -13,13 +15,14 @@ SHELL := /bin/bash
 ORDERS ?= 1000
 KILLS ?= 0
 BROKER ?= 3
+ONLY ?= *
 
 BEHAVIOURS := target/behaviours
 HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration lint ci bench-contracts stop clean documents
+.PHONY: help setup build handlers behaviours broker demo test unit integration chaos chaos-quick failpoints lint ci bench-contracts stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -50,7 +53,7 @@ broker: setup
 demo: build handlers broker
 	@$(BROKER_ENV) && target/release/orders-demo --orders $(ORDERS) --kills $(KILLS)
 
-test: unit integration
+test: unit integration chaos-quick
 
 unit: build
 	@echo "== unit tests"
@@ -61,11 +64,26 @@ integration: build handlers behaviours documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
 	@$(BROKER_ENV) && cargo test --release -p warren --test integration
 
+# The host with the failpoints that the fault harness kills it at.
+failpoints: build
+	@cargo build --release -p warren --features failpoints --bin warren-failpoints
+
+CHAOS := target/release/warren-chaos
+
+chaos: build failpoints behaviours
+	@echo "== fault harness: every scenario"
+	@$(CHAOS) --only '$(ONLY)' $(if $(filter *,$(ONLY)),--report tests/chaos/RESULTS.md)
+
+chaos-quick: build failpoints behaviours
+	@echo "== fault harness: the quick set"
+	@$(CHAOS) --quick --broker $(BROKER)
+
 lint:
 	@echo "== formatting and lints"
 	@cargo fmt --all -- --check
 	@cargo fmt --manifest-path guests/Cargo.toml --all -- --check
 	@cargo fmt --manifest-path $(HANDLERS)/Cargo.toml --all -- --check
+	@rustfmt --check --edition 2024 tests/chaos/src/scenarios/*.rs # found by build.rs, where cargo fmt does not look
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 
 ci: lint test

@@ -1,13 +1,18 @@
 //! Does what the payload says in `do`, for mixed loads: `ok`, `permanent`, `transient`, `trap`, `loop`,
 //! `hoard`, `rate-limit` or `unauthorized`. From attempt `succeedOn` on, where that is given, it succeeds
-//! whatever `do` says. Success echoes.
+//! whatever `do` says. Success echoes. Before anything else it logs that it executes, which is the fault
+//! harness's evidence, and sleeps for `ms` milliseconds, where that is given.
 
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, thread, time::Duration};
 
 use behaviours::{Object, echo};
-use warren_guest::{Failure, Message, Result, handler};
+use warren_guest::{Failure, Message, Result, handler, info};
 
 fn dispatch(payload: Object, message: &Message) -> Result {
+    info!("executes");
+    if let Some(ms) = payload.get("ms").and_then(|ms| ms.as_u64()) {
+        thread::sleep(Duration::from_millis(ms));
+    }
     let succeed_on = payload.get("succeedOn").and_then(|attempt| attempt.as_u64());
     let what = match payload.get("do").and_then(|what| what.as_str()) {
         _ if succeed_on.is_some_and(|attempt| u64::from(message.attempt) >= attempt) => "ok",

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use lapin::protocol::AMQPErrorKind;
 use lapin::types::LongString;
 use lapin::{Channel, ConnectionProperties, ErrorKind, Event};
 
@@ -81,6 +82,8 @@ impl Connection {
         async move {
             loop {
                 match tokio::time::timeout(LOOK_AGAIN, events.next()).await {
+                    // lapin tells the errors of channels here, too.
+                    Ok(Some(Event::Error(error))) if is_of_channel(&error) && status.connected() => {}
                     Ok(Some(Event::Error(error))) => return plain(&error),
                     Ok(Some(Event::ConnectionBlocked(reason))) => {
                         tracing::warn!(reason, "the broker blocks publishing until its alarm is over");
@@ -140,6 +143,11 @@ async fn trouble(endpoint: &Endpoint, error: &lapin::Error, settings: &Tls) -> T
         },
         _ => transport::not_amqp(endpoint, settings, plain(error)).await,
     }
+}
+
+/// Whether the broker closes a channel for it, and not the connection.
+fn is_of_channel(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if matches!(said.kind(), AMQPErrorKind::Soft(_)))
 }
 
 /// An error as an operator would say it.

@@ -1,0 +1,223 @@
+//! The fault harness: the real host against real brokers, under load and faults, with every message accounted for.
+//!
+//! Every file in `scenarios/` is one scenario. What a scenario has in its hands is `world`; what is checked at the end of
+//! each is `check`; README.md says how to write one.
+
+mod check;
+mod contract;
+mod evidence;
+mod frames;
+mod host;
+mod load;
+mod log;
+mod management;
+mod nodes;
+mod proxy;
+mod report;
+mod scenario;
+mod scenarios {
+    //! The scenarios, found by `build.rs`.
+    include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
+}
+mod wait;
+mod world;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use check::Verdict;
+use nodes::Broker;
+use report::{End, Line};
+use scenario::{On, Scenario, Size};
+use world::World;
+
+/// Run the host under faults and account for every message
+///
+/// Brokers are started, and stopped in the end. The exit status is 0 if every scenario that ran has passed, else 1.
+#[derive(Debug, Parser)]
+#[command(name = "warren-chaos")]
+struct Options {
+    /// Only scenarios whose name this is; `*` stands for anything
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    only: String,
+    /// Only on these brokers
+    #[arg(long, value_name = "BROKER", value_delimiter = ',')]
+    broker: Vec<On>,
+    /// The quick set: fewer scenarios, and smaller ones
+    #[arg(long)]
+    quick: bool,
+    /// Print names and criteria, and run nothing
+    #[arg(long)]
+    list: bool,
+    /// Write the results into this file, in Markdown
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Keep vhosts, folders and brokers, also of scenarios that pass
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The runtime of the harness's own connections and proxies. Scenarios run on the main thread.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    #[expect(clippy::expect_used, reason = "there is no harness without threads")]
+    RUNTIME.get_or_init(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).thread_name("chaos").enable_all().build().expect("a runtime")
+    })
+}
+
+/// Whether everything that ran has passed.
+fn run(options: &Options) -> Result<bool> {
+    let chosen: Vec<_> = scenarios::ALL
+        .iter()
+        .filter(|(name, scenario)| matches(&options.only, name) && size(options, scenario).is_some())
+        .collect();
+    if options.list {
+        for (name, scenario) in chosen {
+            let on: Vec<String> = scenario.on.iter().map(ToString::to_string).collect();
+            println!(
+                "{name} (on {}{})",
+                on.join(", "),
+                if scenario.quick.is_some() { "; quick" } else { "" }
+            );
+            println!("    {}", scenario.criterion);
+        }
+        return Ok(true);
+    }
+    let mut lines = Vec::new();
+    for on in On::ALL.iter().copied().filter(|on| options.broker.is_empty() || options.broker.contains(on)) {
+        let here: Vec<_> = chosen.iter().filter(|(_, scenario)| scenario.on.contains(&on)).collect();
+        if !here.is_empty() {
+            lines.extend(run_on(options, on, &here)?);
+        }
+    }
+    println!("\n{}\n", report::table(&lines));
+    if let Some(file) = &options.report {
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        let command = format!("cargo run --release -p warren-chaos -- {}", command.join(" "));
+        let criteria: Vec<_> = chosen.iter().map(|(name, scenario)| (*name, scenario.criterion)).collect();
+        let text = report::document(&lines, &command, &criteria);
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    println!("{}", report::summary(&lines));
+    Ok(report::passed(&lines))
+}
+
+fn size(options: &Options, scenario: &Scenario) -> Option<Size> {
+    if options.quick { scenario.quick } else { Some(scenario.full) }
+}
+
+/// Runs scenarios on one broker, which is there only meanwhile.
+fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
+    println!("== RabbitMQ {on}");
+    let _alone = alone(on)?;
+    let broker = match Broker::start(on)? {
+        Ok(broker) => Rc::new(broker),
+        Err(reason) => {
+            println!("skipped: {reason}");
+            let skipped = chosen.iter().map(|(name, _)| Line {
+                scenario: name,
+                on,
+                version: String::new(),
+                messages: 0,
+                faults: 0,
+                verdict: Verdict::default(),
+                took: Duration::ZERO,
+                end: End::Skipped(reason.clone()),
+            });
+            return Ok(skipped.collect());
+        }
+    };
+    let mut lines = Vec::new();
+    for (name, scenario) in chosen {
+        println!("-- {name} on {}: {}", broker.version, scenario.criterion);
+        let line = run_one(options, name, scenario, &broker)?;
+        match &line.end {
+            End::Failed(why) => println!("   FAILED after {} s: {why}", line.took.as_secs()),
+            End::Passed | End::Skipped(_) => println!(
+                "   passed after {} s: {} messages, {} faults, {} lost, {} duplicates, {} run again",
+                line.took.as_secs(),
+                line.messages,
+                line.faults,
+                line.verdict.lost,
+                line.verdict.duplicates,
+                line.verdict.again
+            ),
+        }
+        lines.push(line);
+    }
+    if !options.keep {
+        broker.stop()?;
+    }
+    Ok(lines)
+}
+
+/// Two runs on one broker would wipe it under each other.
+fn alone(on: On) -> Result<File> {
+    let folder = nodes::root().join(".warren");
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("chaos-{on}.lock"));
+    let lock = File::create(&path).with_context(|| format!("no lock {}", path.display()))?;
+    lock.try_lock().with_context(|| format!("another run has RabbitMQ {on}: {}", path.display()))?;
+    Ok(lock)
+}
+
+fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &Rc<Broker>) -> Result<Line> {
+    let began = Instant::now();
+    // The one before may have left a node dead.
+    for node in &broker.nodes {
+        node.start()?;
+    }
+    let world = World::new(name, broker, size(options, scenario).unwrap_or(scenario.full))?;
+    let ran = (scenario.run)(&world);
+    let end = match ran {
+        Ok(()) => End::Passed,
+        Err(error) => {
+            let folder = world.folder().display();
+            End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()))
+        }
+    };
+    let line = Line {
+        scenario: name,
+        on: broker.on,
+        version: broker.version.clone(),
+        messages: world.confirmed(),
+        faults: world.faults(),
+        verdict: world.verdict(),
+        took: began.elapsed(),
+        end,
+    };
+    world.end(options.keep || matches!(line.end, End::Failed(_)))?;
+    Ok(line)
+}
+
+/// Whether a name is meant by a pattern, in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).any(|end| rest.is_char_boundary(end) && matches(after, &rest[end..]))
+        }),
+    }
+}
