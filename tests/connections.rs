@@ -14,17 +14,17 @@ use crate::support::host::{Host, Project};
 use crate::support::{SOON, eventually};
 
 /// Messages that take their time, `m-0` to `m-<count - 1>`.
-fn slow_letters(count: usize, ms: u64) -> Vec<Letter> {
+pub(crate) fn slow_letters(count: usize, ms: u64) -> Vec<Letter> {
     (0..count).map(|n| Letter::json(&format!("m-{n}"), &json!({ "ms": ms }))).collect()
 }
 
-fn slow() -> Worker {
+pub(crate) fn slow() -> Worker {
     Worker::new(SLEEPS).handler("deadlineMs: 60000, concurrency: 5").consumer("prefetch: 15")
 }
 
 /// Waits until every message `m-0` to `m-<count - 1>` is handled, and nothing is left; a message that was handled twice
 /// has come out with the same id.
-fn all_handled_once(vhost: &Vhost, host: Host, count: usize) {
+pub(crate) fn all_handled_once(vhost: &Vhost, host: Host, count: usize) {
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     eventually(&format!("{count} messages are handled"), SOON, || {
         for echo in vhost.client.drain("echoes") {
@@ -155,12 +155,13 @@ fn host_redelivered(echoes: &[Got]) -> usize {
 fn a_message_whose_ack_was_lost_is_acked_again_and_not_run_again() {
     let vhost = Vhost::fresh("lost-acks");
     let forwarder = Forwarder::start();
-    let host = Project::new(&slow()).start_with(&vhost.url_by(forwarder.port()), &[]);
+    let url = vhost.url_by(forwarder.port());
+    let host = Project::new(&slow()).start_with(&url, &["--log", "warren=debug"]);
     vhost.client.publish_all("in", "task", slow_letters(5, 500));
     vhost.client.until_ready("work", 0);
     forwarder.freeze_last();
-    vhost.client.until_ready("echoes", 5);
-    forwarder.cut();
+    host.until_event("handled", 5);
+    forwarder.cut_last();
     host.until_ready(2);
     host.until_event("was finished before its ack was lost", 5);
     host.finish();

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use lapin::protocol::AMQPErrorKind;
 use lapin::types::LongString;
 use lapin::{Channel, ConnectionProperties, ErrorKind, Event};
 
@@ -16,6 +17,8 @@ use super::{Address, ConnectError, Error, Tls, reply, tls};
 
 /// How long the broker may take to greet, to check who we are, and to open the vhost.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a connection is looked at that says nothing.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long closing may take before the connection is just dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// AMQP's ACCESS_REFUSED and NOT_ALLOWED (a vhost that does not exist, or may not be used).
@@ -58,7 +61,7 @@ impl Connection {
         let limit = endpoint.timeout(HANDSHAKE_TIMEOUT);
         match tokio::time::timeout(limit, connecting).await {
             Ok(Ok(inner)) => Ok(Self { inner, socket, address: endpoint.to_string() }),
-            Ok(Err(error)) => Err(trouble(&error, tls)),
+            Ok(Err(error)) => Err(trouble(endpoint, &error, tls).await),
             Err(_) => {
                 // lapin would wait on, on a thread of its own.
                 socket.shut_down();
@@ -75,16 +78,21 @@ impl Connection {
     /// Resolves with the reason when the connection is gone.
     pub fn failed(&self) -> impl Future<Output = String> + Send + 'static {
         let mut events = self.inner.events_listener();
+        let status = self.inner.status().clone();
         async move {
             loop {
-                match events.next().await {
-                    Some(Event::Error(error)) => return plain(&error),
-                    Some(Event::ConnectionBlocked(reason)) => {
+                match tokio::time::timeout(LOOK_AGAIN, events.next()).await {
+                    // lapin tells the errors of channels here, too.
+                    Ok(Some(Event::Error(error))) if is_of_channel(&error) && status.connected() => {}
+                    Ok(Some(Event::Error(error))) => return plain(&error),
+                    Ok(Some(Event::ConnectionBlocked(reason))) => {
                         tracing::warn!(reason, "the broker blocks publishing until its alarm is over");
                     }
-                    Some(Event::ConnectionUnblocked) => tracing::info!("the broker takes messages again"),
-                    Some(_) => {}
-                    None => return "the connection is closed".to_owned(),
+                    Ok(Some(Event::ConnectionUnblocked)) => tracing::info!("the broker takes messages again"),
+                    Ok(Some(_)) => {}
+                    Err(_) if status.connected() => {}
+                    // Also where it was lost before anybody listened.
+                    Ok(None) | Err(_) => return "the connection is closed".to_owned(),
                 }
             }
         }
@@ -122,15 +130,24 @@ impl fmt::Debug for Connection {
 }
 
 /// Why the broker did not take the connection.
-fn trouble(error: &lapin::Error, settings: &Tls) -> Trouble {
+async fn trouble(endpoint: &Endpoint, error: &lapin::Error, settings: &Tls) -> Trouble {
     match error.kind() {
         ErrorKind::ProtocolError(said) if REFUSED.contains(&said.get_id()) => {
             Trouble::Refused(said.get_message().to_string())
         }
-        // With TLS 1.3, a broker that does not like our certificate says so only after the handshake.
-        ErrorKind::IOError(io) => tls::trouble(io, settings).unwrap_or_else(|| Trouble::Absent(plain(error))),
-        _ => Trouble::Absent(plain(error)),
+        ErrorKind::ProtocolError(_) => Trouble::Absent(plain(error)),
+        ErrorKind::IOError(io) => match tls::trouble(io, settings) {
+            // With TLS 1.3, a broker that does not like our certificate says so only after the handshake.
+            Some(trouble) => trouble,
+            None => transport::not_amqp(endpoint, settings, plain(error)).await,
+        },
+        _ => transport::not_amqp(endpoint, settings, plain(error)).await,
     }
+}
+
+/// Whether the broker closes a channel for it, and not the connection.
+fn is_of_channel(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if matches!(said.kind(), AMQPErrorKind::Soft(_)))
 }
 
 /// An error as an operator would say it.
@@ -138,6 +155,7 @@ fn plain(error: &lapin::Error) -> String {
     match error.kind() {
         ErrorKind::IOError(error) => error.to_string(),
         ErrorKind::ProtocolError(said) => said.get_message().to_string(),
+        ErrorKind::ParsingError(_) => "what it says is not AMQP".to_owned(),
         ErrorKind::MissingHeartbeatError => "no heartbeat from the broker".to_owned(),
         _ => error.to_string(),
     }

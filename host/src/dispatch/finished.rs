@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::message::Message;
+use crate::message::{HeaderValue, Message};
 use crate::policy::history;
 
 /// How long a lost ack is remembered. The broker hands a message over again once it has noticed that the channel is
@@ -61,7 +61,7 @@ impl Finished {
         (id, &message.exchange, &message.routing_key, &message.body).hash(&mut hasher);
         for (name, value) in message.headers.iter().filter(|(name, _)| !history::is_brokers(name)) {
             name.hash(&mut hasher);
-            format!("{value:?}").hash(&mut hasher);
+            hash(value, &mut hasher);
         }
         Some(Print(hasher.finish()))
     }
@@ -105,10 +105,36 @@ impl Recent {
     }
 }
 
+fn hash(value: &HeaderValue, hasher: &mut impl Hasher) {
+    std::mem::discriminant(value).hash(hasher);
+    match value {
+        HeaderValue::Void => {}
+        HeaderValue::Boolean(value) => value.hash(hasher),
+        HeaderValue::I8(value) => value.hash(hasher),
+        HeaderValue::U8(value) => value.hash(hasher),
+        HeaderValue::I16(value) => value.hash(hasher),
+        HeaderValue::U16(value) => value.hash(hasher),
+        HeaderValue::I32(value) => value.hash(hasher),
+        HeaderValue::U32(value) => value.hash(hasher),
+        HeaderValue::I64(value) => value.hash(hasher),
+        HeaderValue::F32(value) => value.to_bits().hash(hasher),
+        HeaderValue::F64(value) => value.to_bits().hash(hasher),
+        HeaderValue::Decimal { scale, value } => (scale, value).hash(hasher),
+        HeaderValue::ShortText(text) => text.hash(hasher),
+        HeaderValue::Text(bytes) | HeaderValue::Bytes(bytes) => bytes.hash(hasher),
+        HeaderValue::Timestamp(value) => value.hash(hasher),
+        HeaderValue::Array(values) => values.iter().for_each(|value| hash(value, hasher)),
+        HeaderValue::Table(entries) => entries.iter().for_each(|(name, value)| {
+            name.hash(hasher);
+            hash(value, hasher);
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{HeaderValue, Properties};
+    use crate::message::Properties;
 
     fn message(id: &str, body: &str) -> Message {
         let properties = Properties { message_id: Some(id.to_owned()), ..Properties::default() };

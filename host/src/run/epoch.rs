@@ -77,6 +77,8 @@ impl Opened {
         let declared = Declared::first(connection, Arc::clone(&host.topology)).await;
         let declared = Arc::new(declared.inspect_err(|_| host.address.fail_over(&broker))?);
         let failed = CancellationToken::new();
+        // What the first consumers have begun is of no use when another cannot be started.
+        let undo = failed.clone().drop_guard();
         let mut deliveries = Vec::with_capacity(host.subscriptions.len());
         let mut links = JoinSet::new();
         for subscribed in &host.subscriptions {
@@ -94,6 +96,7 @@ impl Opened {
             deliveries.push(link.deliveries.clone());
             links.spawn(link.run(consumption));
         }
+        undo.disarm();
         Ok(Self { declared, failed, deliveries, links })
     }
 

@@ -67,6 +67,10 @@ impl Log {
             return;
         }
         self.said.push(event["message"].as_str().unwrap_or(&text).to_owned());
+        // One for each message that is retried or dead: too many to see anything else.
+        if event["target"] == "warren::dispatch::record" {
+            return;
+        }
         if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }

@@ -73,12 +73,9 @@ struct Forecast {
     way: Way,
     /// New connections are reset at once.
     closed: bool,
-    /// Counts forecasts.
-    number: usize,
 }
 
-const FAIR: Forecast =
-    Forecast { weather: Weather::Fair, whose: Whose::All, way: Way::Both, closed: false, number: 0 };
+const FAIR: Forecast = Forecast { weather: Weather::Fair, whose: Whose::All, way: Way::Both, closed: false };
 
 /// A port of this machine that leads to a broker node.
 #[derive(Debug)]
@@ -116,13 +113,18 @@ impl Proxy {
         self.announce(FAIR);
     }
 
+    /// Whether everything gets through: after `UnknownAck`, once the frame has been slipped in.
+    pub(crate) fn is_fair(&self) -> bool {
+        *self.forecast.borrow() == FAIR
+    }
+
     /// Resets every connection, and from now on new ones at once.
     pub(crate) fn close(&self) {
         self.announce(Forecast { weather: Weather::Reset, closed: true, ..FAIR });
     }
 
     fn announce(&self, forecast: Forecast) {
-        self.forecast.send_modify(|now| *now = Forecast { number: now.number + 1, ..forecast });
+        self.forecast.send_replace(forecast);
     }
 }
 
@@ -147,7 +149,7 @@ async fn accept(
             reset(&near);
             continue;
         }
-        let (target, forecast) = (target.clone(), forecast.subscribe());
+        let (target, forecast) = (target.clone(), Arc::clone(&forecast));
         let link = runtime().spawn(async move {
             match TcpStream::connect(&target).await {
                 Ok(far) => forward(near, far, forecast).await,
@@ -173,20 +175,18 @@ enum End {
     Reset,
 }
 
-async fn forward(near: TcpStream, far: TcpStream, forecast: watch::Receiver<Forecast>) {
+async fn forward(near: TcpStream, far: TcpStream, forecast: Arc<watch::Sender<Forecast>>) {
     // Pieces have to travel as pieces.
     near.set_nodelay(true).ok();
     far.set_nodelay(true).ok();
     let whose = watch::Sender::new(None);
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-    let mut up = Pump {
-        way: Way::ToBroker,
-        whose: &whose,
-        forecast: forecast.clone(),
-        frames: Frames::after(8),
-        slipped: 0,
+    let pump = |way, frames| {
+        let (forecast, changes) = (Arc::clone(&forecast), forecast.subscribe());
+        Pump { way, whose: &whose, forecast, changes, frames }
     };
-    let mut down = Pump { way: Way::ToHost, whose: &whose, forecast, frames: Frames::after(0), slipped: 0 };
+    // A client's first 8 bytes are no frame.
+    let (mut up, mut down) = (pump(Way::ToBroker, Frames::after(8)), pump(Way::ToHost, Frames::after(0)));
     let (mut near_in, mut near_out, mut far_in, mut far_out) = (near_in, near_out, far_in, far_out);
     let end = tokio::select! {
         end = up.run(&mut near_in, &mut far_out) => end,
@@ -202,10 +202,9 @@ async fn forward(near: TcpStream, far: TcpStream, forecast: watch::Receiver<Fore
 struct Pump<'a> {
     way: Way,
     whose: &'a watch::Sender<Option<Whose>>,
-    forecast: watch::Receiver<Forecast>,
+    forecast: Arc<watch::Sender<Forecast>>,
+    changes: watch::Receiver<Forecast>,
     frames: Frames,
-    /// The last forecast for which a frame was slipped in.
-    slipped: usize,
 }
 
 impl Pump<'_> {
@@ -228,7 +227,7 @@ impl Pump<'_> {
 
     /// The end of a connection does not get through a frozen network either.
     async fn last(&mut self, broken: bool) -> End {
-        while self.weather() == Weather::Frozen && self.forecast.changed().await.is_ok() {}
+        while self.weather() == Weather::Frozen && self.changes.changed().await.is_ok() {}
         if broken { End::Reset } else { End::Orderly }
     }
 
@@ -254,9 +253,9 @@ impl Pump<'_> {
     }
 
     async fn until_reset(&self) {
-        let mut forecast = self.forecast.clone();
+        let mut changes = self.changes.clone();
         while self.weather() != Weather::Reset {
-            if forecast.changed().await.is_err() {
+            if changes.changed().await.is_err() {
                 return;
             }
         }
@@ -269,7 +268,7 @@ impl Pump<'_> {
             let size = match self.weather() {
                 Weather::Reset => return Err(End::Reset),
                 Weather::Frozen => {
-                    if self.forecast.changed().await.is_err() {
+                    if self.changes.changed().await.is_err() {
                         return Err(End::Reset);
                     }
                     continue;
@@ -296,20 +295,22 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Slips a frame in where one of the host's has ended, once; how many bytes may follow.
+    /// Slips a frame in where one of the host's has ended, and makes the weather fair; how many bytes may follow.
     async fn until_slipped(&mut self, rest: &[u8], to: &mut OwnedWriteHalf) -> Result<usize, End> {
-        let number = self.forecast.borrow().number;
-        if self.slipped == number {
-            return Ok(rest.len());
-        }
         // Between the frames of one message it would be a fault of the whole connection.
         let within_message = matches!(rest, [2 | 3, ..]);
         if self.frames.is_between()
             && !within_message
             && let Some(frame) = self.frames.unknown_ack()
         {
-            self.slipped = number;
-            to.write_all(&frame).await.map_err(|_| End::Reset)?;
+            let first = self.forecast.send_if_modified(|forecast| {
+                let first = forecast.weather == Weather::UnknownAck;
+                *forecast = FAIR;
+                first
+            });
+            if first {
+                to.write_all(&frame).await.map_err(|_| End::Reset)?;
+            }
         }
         Ok(self.frames.frame_end(rest).unwrap_or(rest.len()))
     }

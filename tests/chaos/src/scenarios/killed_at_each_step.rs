@@ -16,7 +16,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     criterion: "killed before the handler: run once and there once; in it: run twice, there once; after publishing: run \
                 twice, there once or twice; after the confirm or before the ack: run twice, there twice",
     on: On::SINGLE,
-    quick: Some(Size { messages: 15, faults: 15 }),
+    quick: None,
     full: Size { messages: 15, faults: 15 },
     run,
 };
