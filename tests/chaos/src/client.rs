@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
@@ -31,15 +32,20 @@ pub(crate) enum Headers {
     Stripped,
 }
 
-/// Moves every message of one queue to another, confirmed before it is acked; the ids.
+/// Moves the messages that are in one queue to another, each confirmed before it is acked; the ids. What comes meanwhile
+/// stays.
 pub(crate) fn move_all(url: &str, from: &str, to: &str, headers: Headers) -> Result<Vec<String>> {
     runtime().block_on(async {
         let connection = connect(url).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions { nowait: false }).await?;
+        let looking = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let there = channel.queue_declare(from.into(), looking, FieldTable::default()).await?.message_count();
         let mut consumer = consume(&channel, from).await?;
         let mut moved = Vec::new();
-        while let Some(delivery) = next(&mut consumer).await? {
+        for _ in 0..there {
+            let delivery = next(&mut consumer).await?;
+            let delivery = delivery.with_context(|| format!("queue `{from}` keeps some of its messages"))?;
             moved.push(publish(&channel, to, &delivery, headers).await?);
             channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: false }).await?;
         }

@@ -61,8 +61,9 @@ impl Management {
         Ok(())
     }
 
-    /// Deletes the vhost with everything in it.
+    /// Deletes the vhost with everything in it, and its user if there is one.
     pub(crate) fn delete_vhost(&self) -> Result<()> {
+        self.call("DELETE", &format!("/api/users/{}", self.vhost), None)?;
         self.call("DELETE", &format!("/api/vhosts/{}", self.vhost), None).map(drop)
     }
 
@@ -116,26 +117,23 @@ impl Management {
         Ok(())
     }
 
-    /// Makes a user, or gives one another password.
-    pub(crate) fn set_password(&self, user: &str, password: &str) -> Result<()> {
+    /// Makes a user of the vhost's name, or gives it another password. It goes with the vhost.
+    pub(crate) fn set_password(&self, password: &str) -> Result<()> {
         let body = json!({ "password": password, "tags": "" });
-        self.call("PUT", &format!("/api/users/{user}"), Some(&body)).map(drop)
+        self.call("PUT", &format!("/api/users/{}", self.vhost), Some(&body)).map(drop)
     }
 
-    /// What a user may write to in the vhost; all else it may. Channels remember what was so.
-    pub(crate) fn permit(&self, user: &str, write: &str) -> Result<()> {
+    /// What that user may write to in the vhost; all else it may. Channels remember what was so.
+    pub(crate) fn permit(&self, write: &str) -> Result<()> {
         let body = json!({ "configure": ".*", "write": write, "read": ".*" });
-        self.call("PUT", &format!("/api/permissions/{}/{user}", self.vhost), Some(&body)).map(drop)
+        self.call("PUT", &format!("/api/permissions/{0}/{0}", self.vhost), Some(&body)).map(drop)
     }
 
-    /// Closes the vhost to a user. None: it was.
-    pub(crate) fn forbid(&self, user: &str) -> Result<Option<Value>> {
-        self.call("DELETE", &format!("/api/permissions/{}/{user}", self.vhost), None)
-    }
-
-    /// Deletes a user.
-    pub(crate) fn delete_user(&self, user: &str) -> Result<()> {
-        self.call("DELETE", &format!("/api/users/{user}"), None).map(drop)
+    /// Closes the vhost to that user.
+    pub(crate) fn forbid(&self) -> Result<()> {
+        let path = format!("/api/permissions/{0}/{0}", self.vhost);
+        self.call("DELETE", &path, None)?.context("the user may do nothing already")?;
+        Ok(())
     }
 
     /// The prefetch counts of a queue's consumers.

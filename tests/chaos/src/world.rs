@@ -52,7 +52,6 @@ pub(crate) struct World {
     also: Cell<Option<&'static str>>,
     lost_per_fault: Cell<usize>,
     impatient: Cell<bool>,
-    user: RefCell<Option<String>>,
     harvest: RefCell<(Vec<Echo>, Vec<Dead>)>,
     evidence: RefCell<Evidence>,
     verdict: RefCell<Verdict>,
@@ -82,7 +81,6 @@ impl World {
             also: Cell::default(),
             lost_per_fault: Cell::default(),
             impatient: Cell::default(),
-            user: RefCell::default(),
             harvest: RefCell::default(),
             evidence: RefCell::default(),
             verdict: RefCell::default(),
@@ -185,19 +183,11 @@ impl World {
         Ok(())
     }
 
-    /// Makes a user that may do everything in the vhost; the URL for it. Its name is `user_name`.
+    /// Makes a user of the scenario's own that may do everything in the vhost; the URL for it.
     pub(crate) fn user(&self, password: &str) -> Result<String> {
-        let user = self.user_name().to_owned();
-        self.management.set_password(&user, password)?;
-        self.management.permit(&user, ".*")?;
-        let url = self.direct().replacen("guest:guest", &format!("{user}:{password}"), 1);
-        *self.user.borrow_mut() = Some(user);
-        Ok(url)
-    }
-
-    /// The name of that user: as unique as the vhost's.
-    pub(crate) fn user_name(&self) -> &str {
-        &self.vhost
+        self.management.set_password(password)?;
+        self.management.permit(".*")?;
+        Ok(self.direct().replacen("guest:guest", &format!("{}:{password}", self.vhost), 1))
     }
 
     /// Takes what is in the two ends, which are then empty, and keeps it for the accounts.
@@ -391,9 +381,6 @@ impl World {
         drop(self.hosts.take());
         if self.impatient.get() {
             self.broker.set("dead_letter_worker_publisher_confirm_timeout", 180_000)?;
-        }
-        if let Some(user) = self.user.take() {
-            self.management.delete_user(&user)?;
         }
         if !keep {
             self.management.delete_vhost()?;
