@@ -37,6 +37,7 @@ use trouble::{Trouble, hold};
 
 pub use finished::{Finished, Recent};
 pub use record::Tally;
+pub use trouble::Told;
 
 /// The longest wait, in milliseconds, before a message that may be what kills hosts is tried, so that it is not always the
 /// first of several.
@@ -77,6 +78,8 @@ pub struct Subscription {
     pub app_id: String,
     /// What happened so far.
     pub tally: Tally,
+    /// What has been told of troubles.
+    pub told: Told,
 }
 
 /// The life of the channel that a delivery came over.
