@@ -38,6 +38,7 @@ use trouble::{Trouble, hold};
 
 pub use finished::{Finished, Recent};
 pub use record::Tally;
+pub use trouble::Told;
 pub use turn::Turn;
 use turn::{Places, places};
 
@@ -78,6 +79,8 @@ pub struct Subscription {
     pub app_id: String,
     /// What happened so far.
     pub tally: Tally,
+    /// What has been told of troubles.
+    pub told: Told,
 }
 
 /// The life of the channel that a delivery came over.

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{Address, ConnectError, Connection, DeclareError, Publisher};
 use crate::contract::{Contract, DeliveryMode, Owner, Queue, QueueType};
-use crate::dispatch::{Finished, Subscription, Tally};
+use crate::dispatch::{Finished, Subscription, Tally, Told};
 use crate::load::Handlers;
 use crate::policy::copy::Holder;
 use crate::policy::history;
@@ -268,6 +268,7 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             handler,
             app_id: contract.name.clone(),
             tally: Tally::default(),
+            told: Told::default(),
         };
         Some(Arc::new(Subscribed { subscription, prefetch: consumer.prefetch }))
     };
