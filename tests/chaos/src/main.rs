@@ -185,31 +185,39 @@ fn alone(on: On) -> Result<File> {
 
 fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &Rc<Broker>) -> Result<Line> {
     let began = Instant::now();
+    let mut line = Line {
+        scenario: name,
+        on: broker.on,
+        version: broker.version.clone(),
+        messages: 0,
+        faults: 0,
+        verdict: Verdict::default(),
+        took: Duration::ZERO,
+        end: End::Passed,
+    };
+    let world = match world(name, broker, size(options, scenario).unwrap_or(scenario.full)) {
+        Ok(world) => world,
+        Err(error) => {
+            line.end = End::Failed(format!("it could not begin: {error:#}"));
+            return Ok(line);
+        }
+    };
+    if let Err(error) = (scenario.run)(&world) {
+        let folder = world.folder().display();
+        line.end = End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()));
+    }
+    (line.messages, line.faults) = (world.confirmed(), world.faults());
+    (line.verdict, line.took) = (world.verdict(), began.elapsed());
+    world.end(options.keep || matches!(line.end, End::Failed(_)))?;
+    Ok(line)
+}
+
+fn world(name: &str, broker: &Rc<Broker>, size: Size) -> Result<World> {
     // The one before may have left a node dead.
     for node in &broker.nodes {
         node.start()?;
     }
-    let world = World::new(name, broker, size(options, scenario).unwrap_or(scenario.full))?;
-    let ran = (scenario.run)(&world);
-    let end = match ran {
-        Ok(()) => End::Passed,
-        Err(error) => {
-            let folder = world.folder().display();
-            End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()))
-        }
-    };
-    let line = Line {
-        scenario: name,
-        on: broker.on,
-        version: broker.version.clone(),
-        messages: world.confirmed(),
-        faults: world.faults(),
-        verdict: world.verdict(),
-        took: began.elapsed(),
-        end,
-    };
-    world.end(options.keep || matches!(line.end, End::Failed(_)))?;
-    Ok(line)
+    World::new(name, broker, size)
 }
 
 /// Whether a name is meant by a pattern, in which `*` stands for anything.
