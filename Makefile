@@ -71,6 +71,7 @@ failpoints: build
 CHAOS := target/release/warren-chaos
 
 chaos: build failpoints behaviours
+	@scripts/setup --broker-4 || echo "the scenarios on RabbitMQ 4 will be skipped"
 	@echo "== fault harness: every scenario"
 	@$(CHAOS) --only '$(ONLY)' $(if $(filter *,$(ONLY)),--report tests/chaos/RESULTS.md)
 

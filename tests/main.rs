@@ -12,16 +12,20 @@
 //! - `checking`: `warren check`.
 //! - `at_most_once`: consumers that are acked on receipt.
 //! - `connections`: lost connections, killed hosts, deleted queues.
+//! - `addresses`: several addresses of the broker, and credentials that are taken away.
+//! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
+//! - `peers`: what was measured of peers, with Warren in their place.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
+mod addresses;
 mod applied;
 mod at_most_once;
 mod bodies;
@@ -34,6 +38,7 @@ mod handling;
 mod language;
 mod native_delay;
 mod outcomes;
+mod peers;
 mod planning;
 mod publish_command;
 mod publishing;
@@ -41,4 +46,5 @@ mod routing;
 mod shutdown;
 mod startup;
 mod support;
+mod tls;
 mod topology;

@@ -20,7 +20,7 @@ fn is_too_old() -> bool {
 }
 
 /// Milliseconds of the day, of an event of the log.
-fn time_ms(event: &Value) -> u64 {
+pub(crate) fn time_ms(event: &Value) -> u64 {
     let text = event["timestamp"].as_str().expect("a time");
     let (_, time) = text.split_once('T').expect("a date and a time");
     let mut parts = time.trim_end_matches('Z').split(':').map(|part| part.parse::<f64>().expect("a number"));

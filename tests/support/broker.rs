@@ -1,6 +1,7 @@
 //! The broker under test, a vhost of its own for each test, and the management API.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -69,21 +70,72 @@ fn urls() -> (String, String) {
 
 /// Imports definitions with rabbitmqctl. None: the broker under test is not one of the project's own.
 pub(crate) fn import_definitions(definitions: &str) -> Option<Output> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let (version, state): (&[&str], _) =
-        if broker().version.0 >= 4 { (&["--version", "4"], "broker-4") } else { (&[], "broker") };
-    let script = |arguments: &[&str]| {
-        let mut script = Command::new(format!("{root}/scripts/broker"));
-        script.args(version).args(arguments).output().expect("scripts/broker runs")
-    };
-    if !String::from_utf8_lossy(&script(&["url"]).stdout).starts_with(&broker().amqp) {
-        return None;
-    }
+    let script = OwnNode::under_test()?;
     // A place that rabbitmqctl sees as well, which for RabbitMQ 4 lives in a file system of its own.
-    let state = std::fs::canonicalize(format!("{root}/.warren/{state}")).expect("the broker's folder");
+    let state =
+        std::fs::canonicalize(format!("{ROOT}/.warren/{}", script.state)).expect("the broker's folder");
     let file = tempfile::Builder::new().suffix(".json").tempfile_in(state).expect("a new file");
     std::fs::write(file.path(), definitions).expect("a new file");
-    Some(script(&["ctl", "import_definitions", &file.path().display().to_string()]))
+    Some(script.run(&["ctl", "import_definitions", &file.path().display().to_string()]))
+}
+
+/// Runs rabbitmqctl. None: the broker under test is not one of the project's own.
+pub(crate) fn try_ctl(arguments: &[&str]) -> Option<Output> {
+    Some(OwnNode::under_test()?.run(&[&["ctl"], arguments].concat()))
+}
+
+/// Runs rabbitmqctl, which has to work, and gives what it says. None: the broker under test is not one of the project's
+/// own.
+pub(crate) fn ctl(arguments: &[&str]) -> Option<String> {
+    let output = try_ctl(arguments)?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "rabbitmqctl: {complaint}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A new folder that the broker under test can read. None: it is not one of the project's own.
+pub(crate) fn shared_folder() -> Option<tempfile::TempDir> {
+    Some(
+        tempfile::Builder::new()
+            .prefix("test-")
+            .tempdir_in(OwnNode::under_test()?.folder())
+            .expect("a new folder"),
+    )
+}
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The broker under test, where it is one of the project's own.
+struct OwnNode {
+    version: &'static [&'static str],
+    state: &'static str,
+}
+
+impl OwnNode {
+    fn under_test() -> Option<Self> {
+        let own = if broker().version.0 >= 4 {
+            Self { version: &["--version", "4"], state: "broker-4" }
+        } else {
+            Self { version: &[], state: "broker" }
+        };
+        let url = String::from_utf8_lossy(&own.run(&["url"]).stdout).into_owned();
+        url.starts_with(&broker().amqp).then_some(own)
+    }
+
+    /// A place that the node sees as well; RabbitMQ 4 lives in a file system of its own.
+    fn folder(&self) -> PathBuf {
+        std::fs::canonicalize(format!("{ROOT}/.warren/{}", self.state)).expect("the broker's folder")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut script = Command::new(format!("{ROOT}/scripts/broker"));
+        script.args(self.version).args(arguments).output().expect("scripts/broker runs")
+    }
+}
+
+/// Has the broker evaluate an Erlang expression. False: the broker under test is not one of the project's own.
+pub(crate) fn evaluate(expression: &str) -> bool {
+    ctl(&["eval", expression]).is_some()
 }
 
 impl Broker {
@@ -284,6 +336,43 @@ impl Vhost {
         let path = format!("/api/exchanges/{}/{exchange}/publish", self.name);
         let published = broker().send("POST", &path, body);
         assert_eq!(published, Some(json!({ "routed": true })));
+    }
+
+    /// Makes a user who may do everything in the vhost.
+    pub(crate) fn add_user(&self, user: &str, password: &str) {
+        self.set_password(user, password);
+        self.permit(user);
+    }
+
+    pub(crate) fn set_password(&self, user: &str, password: &str) {
+        let user = format!("/api/users/{}", warren::plan::encoded(user));
+        broker().call("PUT", &user, Some(&json!({ "password": password, "tags": "" })));
+    }
+
+    /// Allows a user everything in the vhost.
+    pub(crate) fn permit(&self, user: &str) {
+        let everything = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        broker().call("PUT", &self.permissions_of(user), Some(&everything));
+    }
+
+    /// Allows a user everything in the vhost but to publish to this exchange.
+    pub(crate) fn forbid_publishing_to(&self, exchange: &str, user: &str) {
+        let but_that = format!("^(?!{exchange}$)");
+        let permissions = json!({ "configure": ".*", "write": but_that, "read": ".*" });
+        broker().call("PUT", &self.permissions_of(user), Some(&permissions));
+    }
+
+    /// Allows a user nothing in the vhost.
+    pub(crate) fn forbid(&self, user: &str) {
+        broker().call("DELETE", &self.permissions_of(user), None);
+    }
+
+    fn permissions_of(&self, user: &str) -> String {
+        format!("/api/permissions/{}/{}", self.name, warren::plan::encoded(user))
+    }
+
+    pub(crate) fn delete_user(user: &str) {
+        broker().call("DELETE", &format!("/api/users/{}", warren::plan::encoded(user)), None);
     }
 
     /// Has the broker close a connection, by the beginning of its name.

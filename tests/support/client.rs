@@ -1,17 +1,21 @@
 //! The tests' own AMQP client: publishes anything, reads queues, counts, and changes the topology under the host.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
+    ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::Value;
 
 use super::{LOOK_AGAIN, SOON, eventually, wait};
+
+/// How long a message that was given back may take to come again.
+const GIVEN_BACK: Duration = Duration::from_secs(3);
 
 /// A connection of the test's own.
 #[derive(Debug)]
@@ -239,6 +243,40 @@ impl Client {
             Ok(())
         };
         self.with_channel(get).expect("a message");
+    }
+
+    /// Gives the first message of a queue back with `nack` again and again, at most `most` times; how often it got it.
+    pub(crate) fn give_back_for_ever(&self, queue: &str, most: usize) -> usize {
+        let give_back = async |channel: &Channel| {
+            channel.basic_qos(1, BasicQosOptions::default()).await?;
+            let options = BasicConsumeOptions::default();
+            let consumer = channel.basic_consume(queue.into(), "peer".into(), options, FieldTable::default());
+            let mut consumer = consumer.await?;
+            let options = BasicNackOptions { requeue: true, multiple: false };
+            for given_back in 0..most {
+                // The broker has taken it away if it does not come again.
+                let next = tokio::time::timeout(GIVEN_BACK, consumer.next()).await;
+                let Ok(Some(message)) = next else { return Ok(given_back) };
+                channel.basic_nack(message?.delivery_tag, options).await?;
+            }
+            Ok(most)
+        };
+        self.with_channel(give_back).expect("a channel of the peer's")
+    }
+
+    /// Whether the broker takes a message and a queue gets it.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own publisher, which is no part of the host")]
+    pub(crate) fn is_taken(&self, exchange: &str, key: &str, letter: Letter) -> bool {
+        let publish = async |channel: &Channel| {
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let Letter { body, properties } = letter;
+            let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
+            let confirm = channel.basic_publish(exchange, key, options, &body, properties).await?;
+            let confirmation = confirm.await?;
+            Ok(confirmation.is_ack() && confirmation.take_message().is_none())
+        };
+        self.with_channel(publish).expect("a channel to publish on")
     }
 
     /// How many messages are ready in a queue: neither handed out to a consumer nor waiting to be dead-lettered.

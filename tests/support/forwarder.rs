@@ -21,6 +21,7 @@ struct Shared {
     stop: AtomicBool,
     /// Bytes that went towards the broker.
     bytes: AtomicU64,
+    connections: AtomicU64,
     links: Mutex<Vec<Arc<Link>>>,
 }
 
@@ -65,6 +66,11 @@ impl Forwarder {
     /// Bytes that went towards the broker so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many connections there have been so far.
+    pub(crate) fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Cuts every connection there is; new ones are forwarded.
@@ -125,6 +131,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let copy = |end: &TcpStream| end.try_clone().expect("a socket");
         let link = Arc::new(Link { ends: [copy(&near), copy(&far)], frozen: AtomicBool::new(false) });
         shared.links.lock().expect("a lock").push(Arc::clone(&link));
+        shared.connections.fetch_add(1, Ordering::Relaxed);
         for (from, to, counted) in [(copy(&near), copy(&far), true), (far, near, false)] {
             let (link, shared) = (Arc::clone(&link), Arc::clone(shared));
             // Ends with its connection, which ends with the forwarder.

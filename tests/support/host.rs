@@ -63,6 +63,9 @@ impl Project {
             "WARREN_LOG",
             "WARREN_LOG_FORMAT",
             "WARREN_GRACE_SECONDS",
+            "WARREN_TLS_CA",
+            "WARREN_TLS_CERT",
+            "WARREN_TLS_KEY",
         ] {
             command.env_remove(name);
         }

@@ -61,7 +61,7 @@ impl Connection {
         let limit = endpoint.timeout(HANDSHAKE_TIMEOUT);
         match tokio::time::timeout(limit, connecting).await {
             Ok(Ok(inner)) => Ok(Self { inner, socket, address: endpoint.to_string() }),
-            Ok(Err(error)) => Err(trouble(&error, tls)),
+            Ok(Err(error)) => Err(trouble(endpoint, &error, tls).await),
             Err(_) => {
                 // lapin would wait on, on a thread of its own.
                 socket.shut_down();
@@ -130,14 +130,18 @@ impl fmt::Debug for Connection {
 }
 
 /// Why the broker did not take the connection.
-fn trouble(error: &lapin::Error, settings: &Tls) -> Trouble {
+async fn trouble(endpoint: &Endpoint, error: &lapin::Error, settings: &Tls) -> Trouble {
     match error.kind() {
         ErrorKind::ProtocolError(said) if REFUSED.contains(&said.get_id()) => {
             Trouble::Refused(said.get_message().to_string())
         }
-        // With TLS 1.3, a broker that does not like our certificate says so only after the handshake.
-        ErrorKind::IOError(io) => tls::trouble(io, settings).unwrap_or_else(|| Trouble::Absent(plain(error))),
-        _ => Trouble::Absent(plain(error)),
+        ErrorKind::ProtocolError(_) => Trouble::Absent(plain(error)),
+        ErrorKind::IOError(io) => match tls::trouble(io, settings) {
+            // With TLS 1.3, a broker that does not like our certificate says so only after the handshake.
+            Some(trouble) => trouble,
+            None => transport::not_amqp(endpoint, settings, plain(error)).await,
+        },
+        _ => transport::not_amqp(endpoint, settings, plain(error)).await,
     }
 }
 
@@ -151,6 +155,7 @@ fn plain(error: &lapin::Error) -> String {
     match error.kind() {
         ErrorKind::IOError(error) => error.to_string(),
         ErrorKind::ProtocolError(said) => said.get_message().to_string(),
+        ErrorKind::ParsingError(_) => "what it says is not AMQP".to_owned(),
         ErrorKind::MissingHeartbeatError => "no heartbeat from the broker".to_owned(),
         _ => error.to_string(),
     }

@@ -42,9 +42,10 @@ async fn greet(endpoint: &Endpoint, settings: &Tls) -> Result<Vec<u8>, Trouble> 
     let limit = endpoint.timeout(PROBE_TIMEOUT);
     match tokio::time::timeout(limit, first_frame(stream)).await {
         Ok(Ok(frame)) => Ok(frame),
-        Ok(Err(error)) => {
-            Err(tls::trouble(&error, settings).unwrap_or_else(|| Trouble::Absent(error.to_string())))
-        }
+        Ok(Err(error)) => Err(match tls::trouble(&error, settings) {
+            Some(trouble) => trouble,
+            None => transport::not_amqp(endpoint, settings, error.to_string()).await,
+        }),
         Err(_) => Err(Trouble::Absent(format!("no answer within {} ms", limit.as_millis()))),
     }
 }

@@ -6,11 +6,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, InconsistentKeys, InvalidMessage, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, InconsistentKeys, InvalidMessage,
+    RootCertStore,
 };
 
 use super::address::Trouble;
@@ -44,6 +46,22 @@ pub(super) struct Identity {
 /// The cryptography of all TLS that is spoken here.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
+}
+
+fn builder(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider());
+    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots))
+}
+
+/// To ask whether TLS is spoken, and for nothing else.
+pub(super) fn config_that_trusts_nobody() -> Result<ClientConfig, rustls::Error> {
+    Ok(builder(RootCertStore::empty())?.with_no_client_auth())
+}
+
+/// Whether an error says that the other side does speak TLS.
+pub(super) fn is_answer(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)))
 }
 
 impl Tls {
@@ -91,9 +109,7 @@ impl Tls {
                 None => "this system trusts nobody: install its package of CA certificates, or give the issuer of the broker's certificate with --tls-ca".to_owned(),
             });
         }
-        let builder = ClientConfig::builder_with_provider(provider());
-        let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-        let builder = builder.with_root_certificates(store);
+        let builder = builder(store).map_err(|error| error.to_string())?;
         let Some(Identity { chain, key, .. }) = identity else { return Ok(builder.with_no_client_auth()) };
         builder.with_client_auth_cert(chain, key).map_err(|error| self.unfit_identity(&error))
     }
@@ -104,8 +120,8 @@ impl Tls {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
                 "the key in {key} of --tls-key is not that of the first certificate in {cert} of --tls-cert: give the pair, with the client's own certificate before those of its issuers"
             ),
-            rustls::Error::InvalidCertificate(_) => {
-                format!("the first certificate in {cert} of --tls-cert cannot be read: {error}")
+            rustls::Error::InvalidCertificate(error) => {
+                format!("the first certificate in {cert} of --tls-cert cannot be used: {}", kind(error))
             }
             _ => format!("the key in {key} of --tls-key cannot be used: {error}"),
         }
@@ -189,13 +205,29 @@ impl Tls {
             CertificateError::NotValidForNameContext { expected, presented } => {
                 let presented = match presented.as_slice() {
                     [] => "no host (its common name does not count, only `subjectAltName` does)".to_owned(),
-                    names => names.join(", "),
+                    names => names.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
                 };
                 format!("its certificate is not for `{}` but for {presented}", expected.to_str())
             }
-            other => format!("its certificate is no good: {other}"),
+            other => format!("its certificate is no good: {}", kind(other)),
         }
     }
+}
+
+/// What kind of certificate it is that cannot be used at all.
+fn kind(error: &CertificateError) -> String {
+    let CertificateError::Other(other) = error else { return error.to_string() };
+    match other.0.to_string().as_str() {
+        "UnsupportedCertVersion" => "it is of X.509 version 1, and has to be of version 3: issue it with an extension, such as `subjectAltName`".to_owned(),
+        "CaUsedAsEndEntity" => "it is an authority's own: let the authority issue one with `CA:FALSE`".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// rustls writes a name as `DnsName("a.example")`.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
+    inner.map_or(name, |inner| inner.trim_matches('"'))
 }
 
 /// What an error of a TLS connection means; none if it is none of TLS.

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use async_compat::{Compat, CompatExt};
+use futures_util::AsyncReadExt;
 use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -19,6 +20,8 @@ use super::tls::{self, Tls};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take to agree on TLS.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a broker may take to say that it does not like our certificate.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many IP addresses of one name are tried.
 const IPS_MAX: usize = 8;
 
@@ -51,9 +54,13 @@ pub(super) async fn open(endpoint: &Endpoint, tls: &Tls) -> Result<Transport, Tr
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<TcpStream, String> {
+    connect_any(&look_up(endpoint).await?, endpoint.timeout(CONNECT_TIMEOUT)).await
+}
+
+/// A name can have several IP addresses, `localhost` one of each kind; the broker may listen on any.
+async fn connect_any(ips: &[SocketAddr], limit: Duration) -> Result<TcpStream, String> {
     let mut reasons = Vec::new();
-    for ip in look_up(endpoint).await? {
-        let limit = endpoint.timeout(CONNECT_TIMEOUT);
+    for ip in ips {
         let reason = match timeout(limit, TcpStream::connect(ip)).await {
             Ok(Ok(stream)) => {
                 // Acks are small, and must not wait for one another.
@@ -91,5 +98,60 @@ async fn encrypt(endpoint: &Endpoint, tls: &Tls, stream: Stream) -> Result<Strea
             Err(tls::trouble(&error, tls).unwrap_or_else(|| Trouble::Absent(error.to_string())))
         }
         Err(_) => Err(Trouble::Absent(format!("no TLS within {} ms", limit.as_millis()))),
+    }
+}
+
+/// What is the matter with a broker that hung up at our greeting, or answered something that is not AMQP. If TLS is the
+/// reason it says so before it hangs up, but our greeting crosses that, and what it said is often lost; so it is asked
+/// again, without a greeting.
+pub(super) async fn not_amqp(endpoint: &Endpoint, tls: &Tls, reason: String) -> Trouble {
+    if endpoint.is_tls() {
+        return late_refusal(endpoint, tls).await.unwrap_or(Trouble::Absent(reason));
+    }
+    let speaks_tls =
+        "what answers there speaks TLS: use amqps://, or the port without TLS, which usually is 5672";
+    Trouble::Absent(if speaks_tls_at(endpoint).await { speaks_tls.to_owned() } else { reason })
+}
+
+/// With TLS 1.3, a broker that does not like our certificate says so only when we take the handshake to be over.
+async fn late_refusal(endpoint: &Endpoint, tls: &Tls) -> Option<Trouble> {
+    let mut stream = match open(endpoint, tls).await {
+        Ok(Transport { stream, .. }) => stream,
+        Err(trouble @ (Trouble::Refused(_) | Trouble::Untrusted(_))) => return Some(trouble),
+        Err(Trouble::Absent(_) | Trouble::Unfit(_)) => return None,
+    };
+    match timeout(REFUSAL_TIMEOUT, stream.read(&mut [0])).await {
+        Ok(Err(error)) => tls::trouble(&error, tls),
+        Ok(Ok(_)) | Err(_) => None,
+    }
+}
+
+async fn speaks_tls_at(endpoint: &Endpoint) -> bool {
+    let (Ok(tcp), Ok(config)) = (connect(endpoint).await, tls::config_that_trusts_nobody()) else {
+        return false;
+    };
+    let (connector, plain) = (RustlsConnector::from(config), Stream::Plain(tcp.compat()));
+    match timeout(endpoint.timeout(TLS_TIMEOUT), plain.into_rustls(&connector, endpoint.host())).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => tls::is_answer(&error),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_ip_address_of_a_name_is_tried() {
+        // Closed again at once.
+        let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = listener.local_addr().unwrap();
+        let limit = Duration::from_secs(5);
+        let stream = connect_any(&[dead, alive], limit).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), alive);
+        let error = connect_any(&[dead, dead], limit).await.unwrap_err();
+        assert_eq!(error.matches("127.0.0.1: Connection refused").count(), 2, "{error}");
     }
 }

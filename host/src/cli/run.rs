@@ -65,6 +65,8 @@ impl Run {
         let host = Host::new(&loaded.contract, handlers, address, grace, guests.handle().clone());
         let ended = amqp.block_on(until_stopped(&host, signals));
         guests.shutdown_timeout(Duration::from_secs(1));
+        // A name server that does not answer must not hold up the end.
+        amqp.shutdown_timeout(Duration::from_secs(1));
         Ok(match ended {
             Ok(()) => Exit::Done,
             Err(error) => {

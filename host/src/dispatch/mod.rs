@@ -222,7 +222,8 @@ async fn work(
         let outcome = Outcome::Poison { deliveries: history::deliveries(message, arrival) };
         Call { outcome, outbox: Vec::new() }
     } else {
-        call(subscription, &mut trouble, message, arrival.redelivered, &message_id, attempt).await?
+        let before = history::deliveries(message, arrival) > 0;
+        call(subscription, &mut trouble, message, before, &message_id, attempt).await?
     };
     drop(permit);
     let Subscription { retry, on_failure, delivery, .. } = subscription;

@@ -36,6 +36,8 @@ fn an_ip_address_is_the_host() {
         assert_eq!((address.endpoints[0].host(), address.endpoints[0].port()), (host, port));
     }
     assert_eq!(read("amqp://[::1]:5673/v"), ["amqp://guest@[::1]:5673/v"]);
+    // Why the brackets are read here. When this fails, lapin can do it, and they need not be.
+    assert_eq!(AMQPUri::from_str("amqp://[2001:db8::1]/v").unwrap().authority.host, "localhost");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
                 nothing is lost, and only what was in flight is run again",
     on: On::SINGLE,
     quick: Some(Size { messages: 500, faults: 25 }),
-    full: Size { messages: 6000, faults: 500 },
+    full: Size { messages: 12_000, faults: 1_000 },
     run,
 };
 
