@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use tokio::runtime::Runtime;
 
@@ -105,13 +105,17 @@ fn run(options: &Options) -> Result<bool> {
         }
         return Ok(true);
     }
-    let mut lines = Vec::new();
-    for on in On::ALL.iter().copied().filter(|on| options.broker.is_empty() || options.broker.contains(on)) {
-        let here: Vec<_> = chosen.iter().filter(|(_, scenario)| scenario.on.contains(&on)).collect();
-        if !here.is_empty() {
-            lines.extend(run_on(options, on, &here)?);
-        }
-    }
+    let brokers =
+        On::ALL.iter().copied().filter(|on| options.broker.is_empty() || options.broker.contains(on));
+    // Side by side: most of the time is waiting, for heartbeats, reconnections and restarts.
+    let lines = std::thread::scope(|threads| {
+        let chosen = &chosen;
+        let running: Vec<_> = brokers.map(|on| threads.spawn(move || run_on(options, on, chosen))).collect();
+        let ended =
+            running.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a scenario panicked"))?);
+        ended.collect::<Result<Vec<_>>>()
+    })?;
+    let lines = lines.concat();
     println!("\n{}\n", report::table(&lines));
     if let Some(file) = &options.report {
         let command: Vec<String> = std::env::args().skip(1).collect();
@@ -129,13 +133,17 @@ fn size(options: &Options, scenario: &Scenario) -> Option<Size> {
 }
 
 /// Runs scenarios on one broker, which is there only meanwhile.
-fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
-    println!("== RabbitMQ {on}");
+fn run_on(options: &Options, on: On, chosen: &[&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
+    let chosen: Vec<_> = chosen.iter().filter(|(_, scenario)| scenario.on.contains(&on)).collect();
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
+    println!("[{on}] starting");
     let _alone = alone(on)?;
     let broker = match Broker::start(on)? {
         Ok(broker) => Rc::new(broker),
         Err(reason) => {
-            println!("skipped: {reason}");
+            println!("[{on}] skipped: {reason}");
             let skipped = chosen.iter().map(|(name, _)| Line {
                 scenario: name,
                 on,
@@ -151,12 +159,12 @@ fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenari
     };
     let mut lines = Vec::new();
     for (name, scenario) in chosen {
-        println!("-- {name} on {}: {}", broker.version, scenario.criterion);
+        println!("[{on}] {name} on {}: {}", broker.version, scenario.criterion);
         let line = run_one(options, name, scenario, &broker)?;
         match &line.end {
-            End::Failed(why) => println!("   FAILED after {} s: {why}", line.took.as_secs()),
+            End::Failed(why) => println!("[{on}] {name} FAILED after {} s: {why}", line.took.as_secs()),
             End::Passed | End::Skipped(_) => println!(
-                "   passed after {} s: {} messages, {} faults, {} lost, {} duplicates, {} run again",
+                "[{on}] {name} passed after {} s: {} messages, {} faults, {} lost, {} duplicates, {} run again",
                 line.took.as_secs(),
                 line.messages,
                 line.faults,
