@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::scenario::On;
 
@@ -110,7 +110,10 @@ impl Node {
 
     /// Starts it, with the data it has, and waits until it takes connections.
     pub(crate) fn start(&self) -> Result<()> {
-        script(self.on, Some(self.name), &["start"]).map(drop)
+        script(self.on, Some(self.name), &["start"])?;
+        let url = script(self.on, Some(self.name), &["url"])?;
+        ensure!(url.contains(&self.address), "node {} has moved from {} to {url}", self.name, self.address);
+        Ok(())
     }
 
     /// Stops it as an operator does.

@@ -219,7 +219,7 @@ impl World {
 
     /// Says what happens, with the second at which it does.
     pub(crate) fn note(&self, what: &str) {
-        println!("   {:>4} s: {what}", self.began.elapsed().as_secs());
+        println!("[{}] {:>4} s: {what}", self.broker.on, self.began.elapsed().as_secs());
     }
 
     /// A fault that was seen to happen, from and until when, in milliseconds since 1970.
