@@ -29,6 +29,7 @@ fn run(world: &World) -> anyhow::Result<()> {
     let Size { messages, faults } = world.size;
     // Something of no host's takes these.
     let load = world.load(Plan { tasks: &[Task::Poison], allowed: 0, ..Plan::mixed(messages) });
+    let limit = |messages: usize| json!({ "max-length": messages, "overflow": "reject-publish" });
     let mut host = world.host()?;
     for fault in 0..faults {
         host.terminate()?;
@@ -40,8 +41,7 @@ fn run(world: &World) -> anyhow::Result<()> {
                 world.harvest()?;
                 world.management.delete_queue("dead")?.context("there is no queue to delete")?;
             } else {
-                let limit = json!({ "max-length": 1, "overflow": "reject-publish" });
-                world.management.set_policy("full", "^dead$", &limit)?;
+                world.management.set_policy("full", "^dead$", &limit(1))?;
             }
             let (before, all) = (messages * fault / faults, messages * (fault + 1) / faults);
             load.allow(all);
@@ -59,7 +59,8 @@ fn run(world: &World) -> anyhow::Result<()> {
                 // It declares the queue.
                 host = world.host()?;
             } else {
-                world.management.clear_policy("full")?;
+                // Not taken away: RabbitMQ 3.10 would not tell its own dead-lettering that there is room.
+                world.management.set_policy("full", "^dead$", &limit(1_000_000))?;
             }
             Ok(())
         })?;

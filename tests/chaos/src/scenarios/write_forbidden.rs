@@ -26,9 +26,8 @@ const EXCHANGES: [(&str, &str); 3] =
 fn run(world: &World) -> anyhow::Result<()> {
     let host = world.host_at(&world.user("secret")?)?;
     let Size { messages, faults } = world.size;
-    world.load(Plan::mixed(messages));
+    let load = world.load(Plan { allowed: 0, ..Plan::mixed(messages) });
     for fault in 0..faults {
-        world.until_worked(fault + 1, faults + 2)?;
         let (exchange, others) = EXCHANGES[fault % EXCHANGES.len()];
         let refused = host.said("ACCESS_REFUSED")?;
         world.fault(Victim::Host, &format!("writing to {exchange} forbidden"), || {
@@ -37,13 +36,17 @@ fn run(world: &World) -> anyhow::Result<()> {
             until("the publishing connection can be closed", SOON, || {
                 Ok((world.management.close_connections("warren publishes")? > 0).then_some(()))
             })?;
+            let part = messages * (fault + 1) / faults;
+            load.allow(part);
             until(
                 "the host is refused",
                 SOON,
                 || Ok((host.said("ACCESS_REFUSED")? > refused).then_some(())),
             )?;
             pause(Duration::from_secs(10));
-            world.management.permit(".*")
+            world.management.permit(".*")?;
+            load.until_confirmed(part, SOON)?;
+            world.until_drained()
         })?;
     }
     world.account()?;
