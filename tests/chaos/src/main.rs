@@ -4,6 +4,7 @@
 //! each is `check`; README.md says how to write one.
 
 mod check;
+mod client;
 mod contract;
 mod evidence;
 mod frames;
@@ -29,7 +30,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use tokio::runtime::Runtime;
 
@@ -105,13 +106,17 @@ fn run(options: &Options) -> Result<bool> {
         }
         return Ok(true);
     }
-    let mut lines = Vec::new();
-    for on in On::ALL.iter().copied().filter(|on| options.broker.is_empty() || options.broker.contains(on)) {
-        let here: Vec<_> = chosen.iter().filter(|(_, scenario)| scenario.on.contains(&on)).collect();
-        if !here.is_empty() {
-            lines.extend(run_on(options, on, &here)?);
-        }
-    }
+    let brokers =
+        On::ALL.iter().copied().filter(|on| options.broker.is_empty() || options.broker.contains(on));
+    // Side by side: most of the time is waiting, for heartbeats, reconnections and restarts.
+    let lines = std::thread::scope(|threads| {
+        let chosen = &chosen;
+        let running: Vec<_> = brokers.map(|on| threads.spawn(move || run_on(options, on, chosen))).collect();
+        let ended =
+            running.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a scenario panicked"))?);
+        ended.collect::<Result<Vec<_>>>()
+    })?;
+    let lines = lines.concat();
     println!("\n{}\n", report::table(&lines));
     if let Some(file) = &options.report {
         let command: Vec<String> = std::env::args().skip(1).collect();
@@ -129,13 +134,17 @@ fn size(options: &Options, scenario: &Scenario) -> Option<Size> {
 }
 
 /// Runs scenarios on one broker, which is there only meanwhile.
-fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
-    println!("== RabbitMQ {on}");
+fn run_on(options: &Options, on: On, chosen: &[&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
+    let chosen: Vec<_> = chosen.iter().filter(|(_, scenario)| scenario.on.contains(&on)).collect();
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
+    println!("[{on}] starting");
     let _alone = alone(on)?;
     let broker = match Broker::start(on)? {
         Ok(broker) => Rc::new(broker),
         Err(reason) => {
-            println!("skipped: {reason}");
+            println!("[{on}] skipped: {reason}");
             let skipped = chosen.iter().map(|(name, _)| Line {
                 scenario: name,
                 on,
@@ -151,12 +160,12 @@ fn run_on(options: &Options, on: On, chosen: &[&&(&'static str, &'static Scenari
     };
     let mut lines = Vec::new();
     for (name, scenario) in chosen {
-        println!("-- {name} on {}: {}", broker.version, scenario.criterion);
+        println!("[{on}] {name} on {}: {}", broker.version, scenario.criterion);
         let line = run_one(options, name, scenario, &broker)?;
         match &line.end {
-            End::Failed(why) => println!("   FAILED after {} s: {why}", line.took.as_secs()),
+            End::Failed(why) => println!("[{on}] {name} FAILED after {} s: {why}", line.took.as_secs()),
             End::Passed | End::Skipped(_) => println!(
-                "   passed after {} s: {} messages, {} faults, {} lost, {} duplicates, {} run again",
+                "[{on}] {name} passed after {} s: {} messages, {} faults, {} lost, {} duplicates, {} run again",
                 line.took.as_secs(),
                 line.messages,
                 line.faults,
@@ -185,31 +194,39 @@ fn alone(on: On) -> Result<File> {
 
 fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &Rc<Broker>) -> Result<Line> {
     let began = Instant::now();
+    let mut line = Line {
+        scenario: name,
+        on: broker.on,
+        version: broker.version.clone(),
+        messages: 0,
+        faults: 0,
+        verdict: Verdict::default(),
+        took: Duration::ZERO,
+        end: End::Passed,
+    };
+    let world = match world(name, broker, size(options, scenario).unwrap_or(scenario.full)) {
+        Ok(world) => world,
+        Err(error) => {
+            line.end = End::Failed(format!("it could not begin: {error:#}"));
+            return Ok(line);
+        }
+    };
+    if let Err(error) = (scenario.run)(&world) {
+        let folder = world.folder().display();
+        line.end = End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()));
+    }
+    (line.messages, line.faults) = (world.confirmed(), world.faults());
+    (line.verdict, line.took) = (world.verdict(), began.elapsed());
+    world.end(options.keep || matches!(line.end, End::Failed(_)))?;
+    Ok(line)
+}
+
+fn world(name: &str, broker: &Rc<Broker>, size: Size) -> Result<World> {
     // The one before may have left a node dead.
     for node in &broker.nodes {
         node.start()?;
     }
-    let world = World::new(name, broker, size(options, scenario).unwrap_or(scenario.full))?;
-    let ran = (scenario.run)(&world);
-    let end = match ran {
-        Ok(()) => End::Passed,
-        Err(error) => {
-            let folder = world.folder().display();
-            End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()))
-        }
-    };
-    let line = Line {
-        scenario: name,
-        on: broker.on,
-        version: broker.version.clone(),
-        messages: world.confirmed(),
-        faults: world.faults(),
-        verdict: world.verdict(),
-        took: began.elapsed(),
-        end,
-    };
-    world.end(options.keep || matches!(line.end, End::Failed(_)))?;
-    Ok(line)
+    World::new(name, broker, size)
 }
 
 /// Whether a name is meant by a pattern, in which `*` stands for anything.

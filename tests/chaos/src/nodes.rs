@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::scenario::On;
 
@@ -67,6 +67,12 @@ impl Broker {
         self.nodes.iter().try_for_each(Node::stop)
     }
 
+    /// Sets one of RabbitMQ's settings in the running nodes, until they stop.
+    pub(crate) fn set(&self, name: &str, value: u64) -> Result<()> {
+        let set = format!("application:set_env(rabbit, {name}, {value}).");
+        self.nodes.iter().try_for_each(|node| node.ctl(&["eval", &set]).map(drop))
+    }
+
     /// The first node; of a broker that has one, the node.
     pub(crate) fn node(&self) -> &Node {
         &self.nodes[0]
@@ -104,7 +110,10 @@ impl Node {
 
     /// Starts it, with the data it has, and waits until it takes connections.
     pub(crate) fn start(&self) -> Result<()> {
-        script(self.on, Some(self.name), &["start"]).map(drop)
+        script(self.on, Some(self.name), &["start"])?;
+        let url = script(self.on, Some(self.name), &["url"])?;
+        ensure!(url.contains(&self.address), "node {} has moved from {} to {url}", self.name, self.address);
+        Ok(())
     }
 
     /// Stops it as an operator does.

@@ -9,7 +9,7 @@ use crate::check::Verdict;
 use crate::scenario::On;
 
 /// How a scenario ended on one broker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) scenario: &'static str,
     pub(crate) on: On,
@@ -23,7 +23,7 @@ pub(crate) struct Line {
 }
 
 /// The verdict on a scenario.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum End {
     Passed,
     /// With what is wrong.

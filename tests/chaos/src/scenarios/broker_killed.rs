@@ -8,7 +8,7 @@ use crate::world::World;
 pub(crate) const SCENARIO: Scenario = Scenario {
     criterion: "the broker is killed and restarted under load: the host connects again by itself and nothing is lost",
     on: On::SINGLE,
-    quick: Some(Size { messages: 600, faults: 2 }),
+    quick: Some(Size { messages: 600, faults: 1 }),
     full: Size { messages: 4000, faults: 6 },
     run,
 };

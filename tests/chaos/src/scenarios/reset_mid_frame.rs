@@ -10,8 +10,8 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     criterion: "either connection is reset in the middle of a frame, in either direction: nothing is lost, and only what \
                 was in flight is run again",
     on: On::SINGLE,
-    quick: Some(Size { messages: 800, faults: 4 }),
-    full: Size { messages: 6000, faults: 16 },
+    quick: Some(Size { messages: 600, faults: 2 }),
+    full: Size { messages: 4000, faults: 8 },
     run,
 };
 
