@@ -6,7 +6,8 @@
 //!
 //! A batch that fails, because one of its messages made the broker close the channel or because a queue does not
 //! confirm, is taken apart: each of its messages goes over a channel of its own (`solo`), so that one cannot hold up or
-//! spoil the others for long. A batch whose connection is lost is published again on the next one.
+//! spoil the others for long. A batch whose connection is lost is published again on the next one; that can be the end of
+//! a batch over which the channel was closed, too, because lapin may send the rest of it on the closed channel.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
