@@ -185,6 +185,16 @@ impl World {
         self.faults.borrow_mut().push(Fault { victim, from_ms, to_ms });
     }
 
+    /// Waits until a handler begins with one more message.
+    pub(crate) fn until_more_work(&self) -> Result<()> {
+        let before = self.executions();
+        until("one more execution", SOON, || Ok((self.executions() > before).then_some(())))
+    }
+
+    fn executions(&self) -> usize {
+        self.hosts.borrow().iter().map(|host| host.with_log(|log| log.executions.len())).sum()
+    }
+
     /// Waits until every queue has all its members online.
     pub(crate) fn until_complete(&self) -> Result<()> {
         until("every queue has all its members online", SOON, || {
@@ -207,8 +217,7 @@ impl World {
         let all = self.load.borrow().as_ref().map_or(0, |load| load.executions());
         let enough = all * part / parts;
         until(&format!("{enough} of {all} executions"), STALLED, || {
-            let hosts = self.hosts.borrow();
-            let began: usize = hosts.iter().map(|host| host.with_log(|log| log.executions.len())).sum();
+            let began = self.executions();
             if began < enough {
                 bail!("there were {began}");
             }
