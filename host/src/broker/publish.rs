@@ -6,7 +6,8 @@
 //!
 //! A batch that fails, because one of its messages made the broker close the channel or because a queue does not
 //! confirm, is taken apart: each of its messages goes over a channel of its own (`solo`), so that one cannot hold up or
-//! spoil the others for long. A batch whose connection is lost is published again on the next one.
+//! spoil the others for long. A batch whose connection is lost is published again on the next one; that can be the end of
+//! a batch over which the channel was closed, too, because lapin may send the rest of it on the closed channel.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -31,6 +32,9 @@ const BATCH_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long messages to an exchange go alone after one of them made the broker close its channel.
 const TROUBLED: Duration = Duration::from_secs(60);
+/// How old a channel may be on which a queue refuses: RabbitMQ 3.10 tells a channel that a queue is full, and when the limit
+/// is then taken away or raised, does not tell it that there is room again.
+const REFUSED_MAX: Duration = Duration::from_secs(10);
 /// How often the patience with the broker is looked at.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -200,6 +204,7 @@ impl Lane {
         mut troubled: mpsc::UnboundedReceiver<String>,
     ) -> Result<(), Error> {
         let mut channel = confirming(connection).await?;
+        let mut opened = Instant::now();
         let mut fresh = Vec::with_capacity(BATCH_MAX);
         loop {
             if self.waiting.is_empty() && self.queue.recv_many(&mut fresh, BATCH_MAX).await == 0 {
@@ -216,8 +221,15 @@ impl Lane {
             }
             match publish_batch(connection, &channel, &self.sent).await {
                 Ok(verdicts) => {
+                    let refused =
+                        verdicts.iter().any(|verdict| matches!(verdict, Err(PublishError::Refused { .. })));
                     for (job, verdict) in self.sent.drain(..).zip(verdicts) {
                         job.answer(verdict);
+                    }
+                    if refused && opened.elapsed() > REFUSED_MAX {
+                        super::close(&channel).await;
+                        channel = confirming(connection).await?;
+                        opened = Instant::now();
                     }
                 }
                 Err(error) if !connection.is_open() => return Err(error),
@@ -228,6 +240,7 @@ impl Lane {
                     }
                     super::close(&channel).await;
                     channel = confirming(connection).await?;
+                    opened = Instant::now();
                 }
             }
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Error, reply};
 
@@ -63,14 +64,17 @@ impl Drop for Token {
 }
 
 /// Sends settlements to the broker in the order of their tags until every token is gone; the queue between is bounded
-/// by the prefetch.
+/// by the prefetch. What is returned once `keep` is cancelled is kept, and goes back with the channel.
 pub(super) async fn run(
     channel: Channel,
     mut settlements: mpsc::UnboundedReceiver<(u64, Settlement)>,
+    keep: CancellationToken,
 ) -> Result<(), Error> {
     let mut window = Window::default();
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while settlements.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let kept = keep.is_cancelled();
+        batch.retain(|(_, settlement)| !kept || *settlement != Settlement::Return);
         for step in window.take(batch.drain(..)) {
             crate::failpoint::pass("before-ack-flush", "").await;
             send(&channel, step).await?;

@@ -12,12 +12,13 @@ mod once;
 mod outgoing;
 mod record;
 mod trouble;
+mod turn;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -37,10 +38,9 @@ use trouble::{Trouble, hold};
 
 pub use finished::{Finished, Recent};
 pub use record::Tally;
-
-/// The longest wait, in milliseconds, before a message that may be what kills hosts is tried, so that it is not always the
-/// first of several.
-const SUSPECT_WAIT_MAX_MS: u64 = 50;
+pub use trouble::Told;
+pub use turn::Turn;
+use turn::{Places, places};
 
 /// Everything that the deliveries of one consumer need.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub struct Subscription {
     pub queue_type: QueueType,
     /// A message that comes back is put at the end of the queue, with the count that the queue does not keep.
     pub recounts: bool,
+    /// What is not begun when the host stops goes back with the channel, in the order of the queue.
+    pub ordered: bool,
     /// Where dead letters go; none if the contract says to drop them.
     pub dead_letter: Option<DeadLetter>,
     /// The broker dead-letters what is rejected, and keeps it until a dead-letter queue has it.
@@ -66,7 +68,7 @@ pub struct Subscription {
     /// What handles messages.
     pub handler: Handler,
     /// One permit for each call that may run.
-    pub permits: Semaphore,
+    pub permits: Arc<Semaphore>,
     /// One permit for the whole host: messages that may be what kills hosts are tried one at a time.
     pub suspects: Arc<Semaphore>,
     /// What was finished, and may come again.
@@ -77,6 +79,8 @@ pub struct Subscription {
     pub app_id: String,
     /// What happened so far.
     pub tally: Tally,
+    /// What has been told of troubles.
+    pub told: Told,
 }
 
 /// The life of the channel that a delivery came over.
@@ -113,13 +117,25 @@ struct Done {
     print: Option<Print>,
 }
 
-/// Takes one delivery to its end.
-pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, mut delivery: Delivery) {
+impl Subscription {
+    /// The next place in the row of those who wait for a call.
+    pub fn turn(&self) -> Turn {
+        Turn::take(&self.permits)
+    }
+
+    /// From how many earlier deliveries on nothing is to be handed over with a message when a channel begins.
+    pub fn careful_from(&self) -> u64 {
+        history::careful_from(&self.retry, self.deliveries_max)
+    }
+}
+
+/// Takes one delivery to its end. Its turn was taken when it arrived.
+pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, turn: Turn, mut delivery: Delivery) {
     let began = Instant::now();
     let arrived_id = delivery.message.properties.message_id.as_deref().unwrap_or_default();
     failpoint::pass("after-delivery", arrived_id).await;
     if subscription.delivery == DeliveryMode::AtMostOnce {
-        return once::dispatch(subscription, epoch, delivery, began).await;
+        return once::dispatch(subscription, epoch, turn, delivery, began).await;
     }
     let print = subscription.finished.print(&delivery.message);
     if let Some(print) = print
@@ -139,7 +155,8 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, mut delivery: 
     }
     let work = async {
         let arrival = arrival(subscription, delivery.redelivered);
-        let Places { call, alone: _alone } = places(subscription, epoch, &delivery.message, arrival).await?;
+        let places = places(subscription, epoch, turn, &delivery.message, arrival);
+        let Places { call, alone: _alone } = places.await?;
         work(subscription, epoch, &mut delivery.message, arrival, print, call).await
     };
     let result = tokio::select! {
@@ -162,51 +179,13 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, mut delivery: 
     }
 }
 
-/// The right to call a handler.
-struct Places<'a> {
-    /// Given back after the call.
-    call: Option<SemaphorePermit<'a>>,
-    /// Given back after everything.
-    alone: Option<SemaphorePermit<'a>>,
-}
-
-/// Waits for a place among the calls that may run. A message that may be what kills hosts needs another one.
-async fn places<'a>(
-    subscription: &'a Subscription,
-    epoch: &Epoch,
-    message: &Message,
-    arrival: Arrival,
-) -> Result<Places<'a>, LetGo> {
-    let places = async {
-        let mut alone = None;
-        if history::is_suspect(message, arrival) {
-            let Holder { consumer, queue, .. } = &subscription.holder;
-            let deliveries = history::deliveries(message, arrival);
-            tracing::warn!(
-                consumer,
-                queue,
-                deliveries,
-                "a message was handed over that often and never settled, it is tried alone"
-            );
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..SUSPECT_WAIT_MAX_MS))).await;
-            alone = subscription.suspects.acquire().await.ok();
-        }
-        Places { call: subscription.permits.acquire().await.ok(), alone }
-    };
-    tokio::select! {
-        biased;
-        () = epoch.stop.cancelled() => Err(LetGo::Back),
-        places = places => Ok(places),
-    }
-}
-
 async fn work(
     subscription: &Subscription,
     epoch: &Epoch,
     message: &mut Message,
     arrival: Arrival,
     print: Option<Print>,
-    permit: Option<SemaphorePermit<'_>>,
+    permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Done, LetGo> {
     let mut trouble = Trouble::new(subscription, epoch);
     let message_id = identify(message);

@@ -12,20 +12,26 @@ use crate::policy::{Disposition, Outcome, history};
 use super::outgoing::dead_letter;
 use super::record::record;
 use super::trouble::Trouble;
-use super::{Done, Epoch, LetGo, Subscription, arrival, identify, publish_dead_letter, work};
+use super::{Done, Epoch, LetGo, Subscription, Turn, arrival, identify, publish_dead_letter, work};
 
-pub(super) async fn dispatch(subscription: &Subscription, epoch: &Epoch, delivery: Delivery, began: Instant) {
+pub(super) async fn dispatch(
+    subscription: &Subscription,
+    epoch: &Epoch,
+    turn: Turn,
+    delivery: Delivery,
+    began: Instant,
+) {
     if delivery.redelivered {
         return not_again(subscription, epoch, delivery, began).await;
     }
     // Also when the host is stopping: given back, the message would be flagged as one that may have been handled.
     let permit = tokio::select! {
-        permit = subscription.permits.acquire() => permit,
+        permit = turn.come() => permit,
         () = epoch.failed.cancelled() => return,
     };
     let Ok(mut message) = delivery.ack_on_receipt() else { return };
     // From here on the message is only here. The end of its channel means nothing to it any more.
-    match work(subscription, epoch, &mut message, arrival(subscription, false), None, permit.ok()).await {
+    match work(subscription, epoch, &mut message, arrival(subscription, false), None, permit).await {
         Ok(done) => record(subscription, &done, began.elapsed()),
         Err(LetGo::Back | LetGo::Stale) => {
             let Holder { consumer, queue, .. } = &subscription.holder;

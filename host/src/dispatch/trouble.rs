@@ -1,5 +1,7 @@
 //! What the host cannot do at the moment: pauses that grow, and a limit on how long a delivery is kept for it.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,6 +18,28 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const LONG: u32 = 4;
 /// The longest that a delivery is kept. RabbitMQ closes the channel of one that is not settled within half an hour.
 const KEPT_MAX: Duration = Duration::from_secs(20 * 60);
+
+/// How often the same trouble is told.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// How many troubles are told apart.
+const TOLD_MAX: usize = 16;
+
+/// What has been told of the troubles of one consumer: hundreds of messages may have the same.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<HashMap<String, Instant>>);
+
+impl Told {
+    /// Whether this is to be told.
+    fn is_news(&self, why: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        told.retain(|_, at| at.elapsed() < TELL_AGAIN);
+        let news = told.len() < TOLD_MAX && !told.contains_key(why);
+        if news {
+            told.insert(why.to_owned(), Instant::now());
+        }
+        news
+    }
+}
 
 /// One delivery's troubles.
 pub(super) struct Trouble<'a> {
@@ -48,12 +72,12 @@ impl<'a> Trouble<'a> {
             );
             return Err(LetGo::Back);
         }
-        tracing::warn!(
-            consumer,
-            queue,
-            pause_s = pause.as_secs(),
-            "the message is kept and tried again: {why}"
-        );
+        let pause_s = pause.as_secs();
+        if self.subscription.told.is_news(why) {
+            tracing::warn!(consumer, queue, pause_s, "the message is kept and tried again: {why}");
+        } else {
+            tracing::debug!(consumer, queue, pause_s, "another message is kept and tried again: {why}");
+        }
         hold(self.epoch, pause).await
     }
 

@@ -101,14 +101,32 @@ pub fn is_suspect(message: &Message, arrival: Arrival) -> bool {
     deliveries(message, arrival) >= SUSPECT_DELIVERIES
 }
 
+/// From how many earlier deliveries on nothing is to be handed over with a message when a channel begins. A host that was
+/// brought down adds one to each message that it had, innocent or not; two are left to the innocents, or as many as the
+/// limit allows.
+pub fn careful_from(retry: &Retry, deliveries_max: u32) -> u64 {
+    let limit = if is_native(retry) { retry.max_attempts() } else { deliveries_max };
+    u64::from(limit).saturating_sub(2).clamp(1, SUSPECT_DELIVERIES)
+}
+
 /// Whether a message that comes back from this queue is first put at its end, by `copy::for_recount`, with the count that
 /// the queue does not keep. Not where that would change the order that one consumer is there for; and not where the queue
 /// may be full, and would drop another message for it, or take none.
 pub fn may_recount(queue: &Queue) -> bool {
     let limited =
         ["x-max-length", "x-max-length-bytes"].iter().any(|name| queue.arguments.contains_key(*name));
-    let ordered = queue.arguments.get("x-single-active-consumer").and_then(serde_json::Value::as_bool);
-    queue.kind == QueueType::Classic && ordered != Some(true) && !limited
+    queue.kind == QueueType::Classic && !has_single_consumer(queue) && !limited
+}
+
+/// Whether what a host that stops has not begun goes back all at once, with its channel, so that it keeps its order: where
+/// one consumer is there for that. The broker counts it as a delivery then, so not where it counts attempts.
+pub fn is_ordered(queue: &Queue) -> bool {
+    has_single_consumer(queue) && !is_native(&queue.retry)
+}
+
+fn has_single_consumer(queue: &Queue) -> bool {
+    let single = queue.arguments.get("x-single-active-consumer").and_then(serde_json::Value::as_bool);
+    single == Some(true)
 }
 
 fn is_native(retry: &Retry) -> bool {

@@ -354,3 +354,12 @@ fn a_recounted_message_is_as_it_was_and_one_delivery_further() {
     let retried = copy::for_retry(&came, &failed, Attempt { number: 3, max: 9 }, Duration::ZERO, 1);
     assert_eq!(history::deliveries(&retried, classic(false)), 0);
 }
+
+#[test]
+fn innocents_have_two_deliveries_left_when_a_channel_begins_carefully() {
+    let native = |max_retries| Retry::QuorumNative { max_retries };
+    let careful = [1, 2, 3, 4, 100].map(|max_retries| history::careful_from(&native(max_retries), 20));
+    assert_eq!(careful, [1, 1, 2, 3, 3]);
+    let other = [1, 3, 4, 5, 20].map(|deliveries_max| history::careful_from(&Retry::None, deliveries_max));
+    assert_eq!(other, [1, 1, 2, 3, 3]);
+}

@@ -42,10 +42,12 @@ impl Link {
             queue: holder.queue.clone(),
             tag: format!("warren.{}", holder.consumer),
             prefetch: self.subscribed.prefetch,
+            ordered: self.subscribed.subscription.ordered,
         };
-        let queue = self.subscribed.subscription.queue_type;
+        let subscription = &self.subscribed.subscription;
+        let (queue, from) = (subscription.queue_type, subscription.careful_from());
         let is_suspect = move |message: &Message, redelivered| {
-            history::is_suspect(message, Arrival { queue, redelivered })
+            history::deliveries(message, Arrival { queue, redelivered }) >= from
         };
         Consumption::start(&self.declared.connection, feed, Box::new(is_suspect)).await
     }
@@ -118,7 +120,9 @@ impl Link {
         };
         Box::new(move |delivery: Delivery| {
             let (subscribed, epoch) = (Arc::clone(&subscribed), epoch.clone());
-            let work = async move { dispatch(&subscribed.subscription, &epoch, delivery).await };
+            // In the order of arrival, which is not that in which the tasks begin.
+            let turn = subscribed.subscription.turn();
+            let work = async move { dispatch(&subscribed.subscription, &epoch, turn, delivery).await };
             // The prefetch bounds how many of these there are.
             tracker.spawn_on(work, &wasm);
         })

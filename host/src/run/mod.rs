@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{Address, ConnectError, Connection, DeclareError, Publisher};
-use crate::contract::{Contract, Owner, Queue, QueueType};
-use crate::dispatch::{Finished, Subscription, Tally};
+use crate::contract::{Contract, DeliveryMode, Owner, Queue, QueueType};
+use crate::dispatch::{Finished, Subscription, Tally, Told};
 use crate::load::Handlers;
 use crate::policy::copy::Holder;
 use crate::policy::history;
@@ -253,9 +253,10 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             deliveries_max: queue.deliveries_max,
             queue_type: queue.kind,
             recounts: history::may_recount(queue),
+            ordered: history::is_ordered(queue) && consumer.delivery == DeliveryMode::AtLeastOnce,
             dead_letter: queue.dead_letter.clone(),
             broker_dead_letters: broker_dead_letters(queue),
-            permits: Semaphore::new(consumer.handler.concurrency.into()),
+            permits: Arc::new(Semaphore::new(consumer.handler.concurrency.into())),
             suspects: Arc::clone(&suspects),
             finished: Finished::new(consumer.prefetch),
             holder: Holder {
@@ -267,6 +268,7 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             handler,
             app_id: contract.name.clone(),
             tally: Tally::default(),
+            told: Told::default(),
         };
         Some(Arc::new(Subscribed { subscription, prefetch: consumer.prefetch }))
     };

@@ -5,8 +5,15 @@ use crate::evidence::{Dead, Echo, Fault};
 use crate::load::{Sent, Task};
 use crate::log::Execution;
 
-const RULES: Rules =
-    Rules { attempts_max: 3, in_flight: 2, wait_queues: 1, slack_ms: 1000, tasks_decide: true };
+const RULES: Rules = Rules {
+    attempts_max: 3,
+    in_flight: 2,
+    wait_queues: 1,
+    slack_ms: 1000,
+    tasks_decide: true,
+    also: None,
+    lost_per_fault: 0,
+};
 
 /// Two messages, one handled and one dead, at second 100; a fault at second 200.
 fn sound() -> Evidence {

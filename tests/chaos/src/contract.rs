@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// A contract with one consumer on the queue `work`. What comes to the exchange `in` with the key `task` is its; what it
-/// handles comes out in the queue `echoes`, and dead letters in `dead`.
+/// handles comes out in the queue `echoes`, and dead letters in `dead`. Through its publisher `strayed` it publishes to a key
+/// that nothing is bound for, unless the scenario binds something.
 #[derive(Debug, Clone)]
 pub(crate) struct Contract {
     /// How failures are retried.
@@ -18,6 +19,8 @@ pub(crate) struct Contract {
     pub(crate) queue: &'static str,
     /// What stands in the queue `dead`.
     pub(crate) dead: &'static str,
+    /// What else stands in the consumer, such as `delivery: at-most-once`.
+    pub(crate) consumer: &'static str,
 }
 
 /// How failures are retried. With each, three attempts are the most.
@@ -30,6 +33,8 @@ pub(crate) enum Retry {
     QuorumNative,
     /// After a delay that the broker keeps; from RabbitMQ 4.3.
     NativeDelay,
+    /// As written, which has to come to three attempts at most.
+    Written(&'static str),
     /// Not at all.
     None,
 }
@@ -43,6 +48,7 @@ impl Default for Contract {
             deadline_ms: 60_000,
             queue: "",
             dead: "",
+            consumer: "",
         }
     }
 }
@@ -56,15 +62,17 @@ impl Contract {
 
 impl fmt::Display for Contract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { retry, prefetch, concurrency, deadline_ms, queue, dead } = self;
+        let Self { retry, prefetch, concurrency, deadline_ms, queue, dead, consumer } = self;
         let retry = match retry {
             Retry::TtlBackoff => {
                 "mode: ttl-backoff, maxRetries: 2, initialDelayMs: 200, maxDelayMs: 400, backoffMultiplier: 2"
             }
             Retry::QuorumNative => "mode: quorum-native, maxRetries: 2",
             Retry::NativeDelay => "mode: native-delay, maxRetries: 2, initialDelayMs: 200, maxDelayMs: 400",
+            Retry::Written(retry) => retry,
             Retry::None => "mode: none",
         };
+        let consumer = if consumer.is_empty() { String::new() } else { format!("    {consumer}\n") };
         let queue = if queue.is_empty() { String::new() } else { format!(", {queue}") };
         write!(
             f,
@@ -89,6 +97,7 @@ commands:
   task: {{ exchange: in, routingKey: task, message: task }}
 events:
   echoed: {{ exchange: out, routingKey: echoed, message: echo }}
+  strayed: {{ exchange: out, routingKey: strayed, message: echo, externalConsumers: true }}
 consumers:
   worker:
     command: task
@@ -96,8 +105,8 @@ consumers:
     prefetch: {prefetch}
     handler:
       {{ component: handlers/dispatches.wasm, deadlineMs: {deadline_ms}, memoryMiB: 16, concurrency: {concurrency} }}
-    publishes: [echoed]
-"
+    publishes: [echoed, strayed]
+{consumer}"
         )
     }
 }

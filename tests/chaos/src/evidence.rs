@@ -54,7 +54,7 @@ pub(crate) struct Echo {
 pub(crate) struct Dead {
     /// Its id.
     pub(crate) id: String,
-    /// Why; empty if the broker has dead-lettered it by itself.
+    /// Why; if the broker has dead-lettered it by itself, its reason, such as `rejected`.
     pub(crate) class: String,
     /// After how many attempts; 0 if it does not say.
     pub(crate) attempts: i64,
@@ -84,7 +84,7 @@ pub(crate) fn read_ends(url: &str) -> Result<(Vec<Echo>, Vec<Dead>)> {
         let echoes = echoes.into_iter().map(|(id, input, _)| Echo { input, id }).collect();
         let dead = dead.into_iter().map(|(id, _, headers)| Dead {
             id,
-            class: text(&headers, "x-warren-class"),
+            class: class(&headers),
             attempts: integer(&headers, "x-warren-attempts"),
         });
         Ok((echoes, dead.collect()))
@@ -119,6 +119,11 @@ async fn drain(connection: &Connection, queue: &str) -> Result<Vec<Read>> {
     channel.basic_ack(0, BasicAckOptions { multiple: true }).await?;
     channel.close(200, "done".into()).await?;
     Ok(read)
+}
+
+fn class(headers: &FieldTable) -> String {
+    let ours = text(headers, "x-warren-class");
+    if ours.is_empty() { text(headers, "x-first-death-reason") } else { ours }
 }
 
 fn text(headers: &FieldTable, name: &str) -> String {

@@ -98,6 +98,14 @@ impl Host {
         })
     }
 
+    /// A line of /proc/PID/status, in KiB: `VmRSS` is the memory that it holds, `VmHWM` the most that it ever held.
+    pub(crate) fn memory_kib(&self, line: &str) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child()?.id()))?;
+        let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+        let kib = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+        kib.with_context(|| format!("no {line} in the host's status"))
+    }
+
     /// How it has ended; none while it runs.
     pub(crate) fn ended(&self) -> Result<Option<ExitStatus>> {
         Ok(self.child()?.try_wait()?)

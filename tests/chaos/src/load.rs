@@ -24,6 +24,11 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_PAUSE: Duration = Duration::from_millis(300);
 
+/// What `Task::RateLimited` asks for, in milliseconds.
+pub(crate) const RATE_LIMIT_MS: u64 = 10_000;
+/// How long `Task::Slow` takes, in milliseconds.
+pub(crate) const SLOW_MS: u64 = 8_000;
+
 /// What a message makes its handler do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Task {
@@ -37,12 +42,25 @@ pub(crate) enum Task {
     FailAgain,
     /// Trap.
     Trap,
+    /// Succeed with an output that goes where nothing may be bound.
+    Stray,
+    /// Ask to wait for ten seconds, then succeed.
+    RateLimited,
+    /// Take longer than the broker allows, and succeed in the end.
+    Slow,
+    /// Take longer than the broker allows, each time.
+    TooSlow,
+    /// Bring the host down, each time.
+    Poison,
 }
 
 impl Task {
     fn payload(self) -> Value {
         match self {
-            Self::Succeed => json!({ "do": "ok" }),
+            Self::Succeed | Self::Poison => json!({ "do": "ok" }),
+            Self::Stray => json!({ "do": "ok", "publisher": "strayed" }),
+            Self::RateLimited => json!({ "do": "rate-limit", "retryAfterMs": RATE_LIMIT_MS, "succeedOn": 2 }),
+            Self::Slow | Self::TooSlow => json!({ "do": "ok", "ms": SLOW_MS }),
             Self::SucceedLater => json!({ "do": "transient", "succeedOn": 3 }),
             Self::Fail => json!({ "do": "permanent" }),
             Self::FailAgain => json!({ "do": "transient" }),
@@ -53,7 +71,8 @@ impl Task {
     /// How often a handler is called with it when nothing goes wrong.
     fn executions(self) -> usize {
         match self {
-            Self::Succeed | Self::Fail => 1,
+            Self::Succeed | Self::Fail | Self::Stray | Self::Slow | Self::TooSlow | Self::Poison => 1,
+            Self::RateLimited => 2,
             Self::SucceedLater | Self::FailAgain | Self::Trap => 3,
         }
     }
@@ -61,7 +80,8 @@ impl Task {
     /// The class that its dead letter has; none if it is handled in the end.
     pub(crate) fn class(self) -> Option<&'static str> {
         match self {
-            Self::Succeed | Self::SucceedLater => None,
+            Self::Succeed | Self::SucceedLater | Self::Stray | Self::RateLimited | Self::Slow => None,
+            Self::TooSlow | Self::Poison => Some("poison"),
             Self::Fail => Some("permanent"),
             Self::FailAgain => Some("transient"),
             Self::Trap => Some("trap"),
@@ -92,6 +112,8 @@ pub(crate) struct Plan {
     pub(crate) per_second: usize,
     /// What they do, in turn.
     pub(crate) tasks: &'static [Task],
+    /// What single ones do in place of that, by number.
+    pub(crate) odd: &'static [(usize, Task)],
     /// How long a handler sleeps with each, in milliseconds, at random.
     pub(crate) ms: Range<u64>,
     /// How long bodies are, in bytes, at random.
@@ -104,11 +126,13 @@ impl Plan {
     /// So many messages of all kinds, of up to 4 KiB, with handlers that take up to 60 ms; 300 a second, which is somewhat
     /// more than one host with the usual contract can do.
     pub(crate) fn mixed(messages: usize) -> Self {
-        Self { messages, per_second: 300, tasks: MIXED, ms: 0..60, bytes: 0..4096, allowed: usize::MAX }
+        let (odd, allowed) = (&[][..], usize::MAX);
+        Self { messages, per_second: 300, tasks: MIXED, odd, ms: 0..60, bytes: 0..4096, allowed }
     }
 
     fn task(&self, number: usize) -> Task {
-        self.tasks[number % self.tasks.len()]
+        let odd = self.odd.iter().find(|(odd, _)| *odd == number);
+        odd.map_or(self.tasks[number % self.tasks.len()], |(_, task)| *task)
     }
 }
 
@@ -160,12 +184,25 @@ impl Load {
 
     /// How many are confirmed.
     pub(crate) fn confirmed(&self) -> usize {
-        self.ledger().values().filter(|sent| sent.confirmed).count()
+        self.with_ledger(|ledger| ledger.values().filter(|sent| sent.confirmed).count())
+    }
+
+    /// Somebody else has published a message once more: there may be as many more copies of it.
+    pub(crate) fn sent_again(&self, id: &str) {
+        self.with_ledger(|ledger| {
+            if let Some(sent) = ledger.get_mut(id) {
+                sent.sends += 1;
+            }
+        });
     }
 
     /// What was published so far.
     pub(crate) fn ledger(&self) -> Ledger {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.with_ledger(|ledger| ledger.clone())
+    }
+
+    fn with_ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
+        work(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until `count` messages are confirmed.
@@ -293,7 +330,9 @@ impl Publisher {
     fn message(&self, number: usize) -> (Vec<u8>, BasicProperties) {
         let Plan { ms, bytes, .. } = &self.plan;
         let mut payload = self.plan.task(number).payload();
-        payload["ms"] = fastrand::u64(ms.clone()).into();
+        if payload["ms"].is_null() {
+            payload["ms"] = fastrand::u64(ms.clone()).into();
+        }
         payload["filling"] = "x".repeat(fastrand::usize(bytes.clone())).into();
         let properties = BasicProperties::default().with_delivery_mode(2);
         let properties = properties.with_content_type("application/json".into());

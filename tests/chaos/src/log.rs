@@ -48,9 +48,13 @@ impl Log {
         file.seek(SeekFrom::Start(self.offset))?;
         let read = file.read_to_end(&mut self.rest)?;
         self.offset += u64::try_from(read)?;
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            self.take(&line);
+        let text = std::mem::take(&mut self.rest);
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            if line.ends_with(b"\n") {
+                self.take(line);
+            } else {
+                self.rest = line.to_vec();
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! each is `check`; README.md says how to write one.
 
 mod check;
+mod client;
 mod contract;
 mod evidence;
 mod frames;

@@ -61,8 +61,9 @@ impl Management {
         Ok(())
     }
 
-    /// Deletes the vhost with everything in it.
+    /// Deletes the vhost with everything in it, and its user if there is one.
     pub(crate) fn delete_vhost(&self) -> Result<()> {
+        self.call("DELETE", &format!("/api/users/{}", self.vhost), None)?;
         self.call("DELETE", &format!("/api/vhosts/{}", self.vhost), None).map(drop)
     }
 
@@ -87,6 +88,52 @@ impl Management {
     /// Deletes a queue. None: there is none.
     pub(crate) fn delete_queue(&self, queue: &str) -> Result<Option<Value>> {
         self.call("DELETE", &format!("/api/queues/{}/{queue}", self.vhost), None)
+    }
+
+    /// Sets a policy on the queues whose names match a pattern, as operators do.
+    pub(crate) fn set_policy(&self, name: &str, pattern: &str, definition: &Value) -> Result<()> {
+        let policy = json!({ "pattern": pattern, "apply-to": "queues", "definition": definition });
+        self.call("PUT", &format!("/api/policies/{}/{name}", self.vhost), Some(&policy)).map(drop)
+    }
+
+    /// Takes a policy away.
+    pub(crate) fn clear_policy(&self, name: &str) -> Result<()> {
+        self.call("DELETE", &format!("/api/policies/{}/{name}", self.vhost), None)?
+            .context("no such policy")?;
+        Ok(())
+    }
+
+    /// Binds a queue to a direct exchange.
+    pub(crate) fn bind(&self, exchange: &str, queue: &str, key: &str) -> Result<()> {
+        let path = format!("/api/bindings/{}/e/{exchange}/q/{queue}", self.vhost);
+        self.call("POST", &path, Some(&json!({ "routing_key": key })))?.context("nothing to bind")?;
+        Ok(())
+    }
+
+    /// Takes such a binding away.
+    pub(crate) fn unbind(&self, exchange: &str, queue: &str, key: &str) -> Result<()> {
+        let path = format!("/api/bindings/{}/e/{exchange}/q/{queue}/{key}", self.vhost);
+        self.call("DELETE", &path, None)?.context("there is no such binding")?;
+        Ok(())
+    }
+
+    /// Makes a user of the vhost's name, or gives it another password. It goes with the vhost.
+    pub(crate) fn set_password(&self, password: &str) -> Result<()> {
+        let body = json!({ "password": password, "tags": "" });
+        self.call("PUT", &format!("/api/users/{}", self.vhost), Some(&body)).map(drop)
+    }
+
+    /// What that user may write to in the vhost; all else it may. Channels remember what was so.
+    pub(crate) fn permit(&self, write: &str) -> Result<()> {
+        let body = json!({ "configure": ".*", "write": write, "read": ".*" });
+        self.call("PUT", &format!("/api/permissions/{0}/{0}", self.vhost), Some(&body)).map(drop)
+    }
+
+    /// Closes the vhost to that user.
+    pub(crate) fn forbid(&self) -> Result<()> {
+        let path = format!("/api/permissions/{0}/{0}", self.vhost);
+        self.call("DELETE", &path, None)?.context("the user may do nothing already")?;
+        Ok(())
     }
 
     /// The prefetch counts of a queue's consumers.

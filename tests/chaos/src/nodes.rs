@@ -67,6 +67,12 @@ impl Broker {
         self.nodes.iter().try_for_each(Node::stop)
     }
 
+    /// Sets one of RabbitMQ's settings in the running nodes, until they stop.
+    pub(crate) fn set(&self, name: &str, value: u64) -> Result<()> {
+        let set = format!("application:set_env(rabbit, {name}, {value}).");
+        self.nodes.iter().try_for_each(|node| node.ctl(&["eval", &set]).map(drop))
+    }
+
     /// The first node; of a broker that has one, the node.
     pub(crate) fn node(&self) -> &Node {
         &self.nodes[0]

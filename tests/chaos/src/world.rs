@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::check::{Rules, Verdict, check};
 use crate::contract::{Contract, Retry};
-use crate::evidence::{Evidence, Fault, Victim, read_ends};
+use crate::evidence::{Dead, Echo, Evidence, Fault, Victim, read_ends};
 use crate::host::{Host, Start};
 use crate::load::{Load, Plan, message_id};
 use crate::management::Management;
@@ -49,6 +49,10 @@ pub(crate) struct World {
     load: RefCell<Option<Rc<Load>>>,
     faults: RefCell<Vec<Fault>>,
     tasks_decide: Cell<bool>,
+    also: Cell<Option<&'static str>>,
+    lost_per_fault: Cell<usize>,
+    impatient: Cell<bool>,
+    harvest: RefCell<(Vec<Echo>, Vec<Dead>)>,
     evidence: RefCell<Evidence>,
     verdict: RefCell<Verdict>,
 }
@@ -74,6 +78,10 @@ impl World {
             load: RefCell::default(),
             faults: RefCell::default(),
             tasks_decide: Cell::new(true),
+            also: Cell::default(),
+            lost_per_fault: Cell::default(),
+            impatient: Cell::default(),
+            harvest: RefCell::default(),
             evidence: RefCell::default(),
             verdict: RefCell::default(),
         };
@@ -155,6 +163,40 @@ impl World {
     /// So many hosts run at once: so much more can be in flight.
     pub(crate) fn hosts_at_once(&self, hosts: usize) {
         self.hosts_at_once.set(hosts);
+    }
+
+    /// Dead letters may also have this class: the broker's own reason, such as `rejected`, or `redelivered`.
+    pub(crate) fn dead_may_be(&self, class: &'static str) {
+        self.also.set(Some(class));
+    }
+
+    /// Each fault may lose so many messages, because the consumer asks for that.
+    pub(crate) fn may_lose(&self, per_fault: usize) {
+        self.lost_per_fault.set(per_fault);
+    }
+
+    /// Has the broker try again so soon, in seconds, to dead-letter what it could not, in place of after three minutes.
+    /// For queues that are made from now on, until the node stops or the next scenario begins.
+    pub(crate) fn broker_tries_again_after(&self, seconds: u64) -> Result<()> {
+        self.broker.set("dead_letter_worker_publisher_confirm_timeout", seconds * 1000)?;
+        self.impatient.set(true);
+        Ok(())
+    }
+
+    /// Makes a user of the scenario's own that may do everything in the vhost; the URL for it.
+    pub(crate) fn user(&self, password: &str) -> Result<String> {
+        self.management.set_password(password)?;
+        self.management.permit(".*")?;
+        Ok(self.direct().replacen("guest:guest", &format!("{}:{password}", self.vhost), 1))
+    }
+
+    /// Takes what is in the two ends, which are then empty, and keeps it for the accounts.
+    pub(crate) fn harvest(&self) -> Result<()> {
+        let (echoes, dead) = read_ends(&self.direct())?;
+        let mut harvest = self.harvest.borrow_mut();
+        harvest.0.extend(echoes);
+        harvest.1.extend(dead);
+        Ok(())
     }
 
     /// Starts to publish, to every node in turn. The queues have to be there.
@@ -244,6 +286,8 @@ impl World {
             wait_queues: if contract.retry == Retry::TtlBackoff { 2 } else { 0 },
             slack_ms: u64::try_from(SLACK.as_millis())?,
             tasks_decide: self.tasks_decide.get(),
+            also: self.also.get(),
+            lost_per_fault: self.lost_per_fault.get(),
         };
         let verdict = check(&evidence, &rules);
         *self.evidence.borrow_mut() = evidence;
@@ -318,7 +362,8 @@ impl World {
     }
 
     fn evidence(&self, load: &Load) -> Result<Evidence> {
-        let (echoes, dead) = read_ends(&self.direct())?;
+        self.harvest()?;
+        let (echoes, dead) = self.harvest.take();
         let mut executions = Vec::new();
         for host in self.hosts.borrow().iter() {
             executions.extend(host.with_log(|log| log.executions.clone()));
@@ -343,6 +388,9 @@ impl World {
     pub(crate) fn end(self, keep: bool) -> Result<()> {
         drop(self.load.take());
         drop(self.hosts.take());
+        if self.impatient.get() {
+            self.broker.set("dead_letter_worker_publisher_confirm_timeout", 180_000)?;
+        }
         if !keep {
             self.management.delete_vhost()?;
             fs::remove_dir_all(&self.folder)?;
