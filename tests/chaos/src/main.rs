@@ -46,9 +46,9 @@ use world::World;
 #[derive(Debug, Parser)]
 #[command(name = "warren-chaos")]
 struct Options {
-    /// Only scenarios whose name this is; `*` stands for anything
-    #[arg(long, value_name = "GLOB", default_value = "*")]
-    only: String,
+    /// Only scenarios of these names; `*` stands for anything
+    #[arg(long, value_name = "GLOB", value_delimiter = ',', default_value = "*")]
+    only: Vec<String>,
     /// Only on these brokers
     #[arg(long, value_name = "BROKER", value_delimiter = ',')]
     broker: Vec<On>,
@@ -92,7 +92,9 @@ fn runtime() -> &'static Runtime {
 fn run(options: &Options) -> Result<bool> {
     let chosen: Vec<_> = scenarios::ALL
         .iter()
-        .filter(|(name, scenario)| matches(&options.only, name) && size(options, scenario).is_some())
+        .filter(|(name, scenario)| {
+            options.only.iter().any(|only| matches(only, name)) && size(options, scenario).is_some()
+        })
         .collect();
     if options.list {
         for (name, scenario) in chosen {
