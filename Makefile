@@ -93,8 +93,15 @@ bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"
 	@cargo bench -p warren --bench contracts
 
+# Those of the fault harness too: a run that is broken off leaves them running.
 stop:
 	@scripts/broker stop
+	@for state in .warren/broker-chaos* .warren/broker-4-chaos*; do \
+		if [ -f $$state/ports ]; then \
+			name=$${state##*-}; case $$state in *-4-*) version="--version 4" ;; *) version= ;; esac; \
+			scripts/broker $$version --name $$name stop; \
+		fi; \
+	done
 
 clean: stop
 	@scripts/broker wipe

@@ -108,6 +108,7 @@ fn run(options: &Options) -> Result<bool> {
         }
         return Ok(true);
     }
+    println!("commit {}", report::commit());
     let record = options.report.as_ref().map(|file| {
         let command: Vec<String> = std::env::args().skip(1).collect();
         let command = format!("cargo run --release -p warren-chaos -- {}", command.join(" "));

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -79,7 +80,7 @@ impl Line {
             took_s: 0,
             end,
             day: today.get(..10).unwrap_or_default().to_owned(),
-            commit: commit(),
+            commit: commit().to_owned(),
         }
     }
 
@@ -201,8 +202,13 @@ impl Record {
     }
 }
 
-/// The project's commit, with a `+` if something has been changed since; unknown where there is no git.
-fn commit() -> String {
+/// The project's commit when the run began, with a `+` if something was changed since; unknown where there is no git.
+pub(crate) fn commit() -> &'static str {
+    static COMMIT: OnceLock<String> = OnceLock::new();
+    COMMIT.get_or_init(read_commit)
+}
+
+fn read_commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").arg("-C").arg(root()).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
