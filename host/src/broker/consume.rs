@@ -6,6 +6,7 @@
 //! that was handed over with it; so, as long as what comes first may be such a message, nothing else is handed over.
 
 use std::fmt;
+use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
@@ -18,6 +19,10 @@ use crate::message::Message;
 use super::amqp::{message_from, short};
 use super::settle::{self, Settlement, StaleEpoch, Token};
 use super::{Connection, Error, close, reply};
+
+/// How long a channel stays open after the last ack. A channel of RabbitMQ keeps settlements back while many are under way
+/// to a quorum queue, and forgets them when it is closed; there is no answer to wait for.
+const SETTLED_WITHIN: Duration = Duration::from_millis(500);
 
 /// One handing-over of a message. It is settled once, by value.
 #[derive(Debug)]
@@ -92,6 +97,7 @@ impl Consumption {
         let keep = if self.feed.ordered { stop.clone() } else { CancellationToken::new() };
         let settle = settle::run(self.channel.clone(), settling, keep);
         tokio::try_join!(self.take(settlements, sink, stop), settle)?;
+        tokio::time::sleep(SETTLED_WITHIN).await;
         tracing::debug!(queue = self.feed.queue, "consumer is done");
         Ok(())
     }
