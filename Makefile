@@ -5,8 +5,8 @@
 #   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
-#   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes long, writes
-#                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them and writes nothing
+#   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes an hour, writes
+#                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them
 #   make ci              what CI runs: formatting, lints, all tests
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make stop            stop the project's own RabbitMQ
@@ -73,7 +73,7 @@ CHAOS := target/release/warren-chaos
 chaos: build failpoints behaviours
 	@scripts/setup --broker-4 || echo "the scenarios on RabbitMQ 4 will be skipped"
 	@echo "== fault harness: every scenario"
-	@$(CHAOS) --only '$(ONLY)' $(if $(filter *,$(ONLY)),--report tests/chaos/RESULTS.md)
+	@$(CHAOS) --only '$(ONLY)' --report tests/chaos/RESULTS.md
 
 chaos-quick: build failpoints behaviours
 	@echo "== fault harness: the quick set"
@@ -93,8 +93,15 @@ bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"
 	@cargo bench -p warren --bench contracts
 
+# Those of the fault harness too: a run that is broken off leaves them running.
 stop:
 	@scripts/broker stop
+	@for state in .warren/broker-chaos* .warren/broker-4-chaos*; do \
+		if [ -f $$state/ports ]; then \
+			name=$${state##*-}; case $$state in *-4-*) version="--version 4" ;; *) version= ;; esac; \
+			scripts/broker $$version --name $$name stop; \
+		fi; \
+	done
 
 clean: stop
 	@scripts/broker wipe

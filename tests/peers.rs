@@ -118,7 +118,9 @@ fn m3_a_retry_that_the_broker_refuses_waits_until_it_does_not() {
     let vhost = Vhost::fresh("m3");
     // What fills the wait queue stays there for so long.
     let retry = "mode: ttl-backoff, maxRetries: 1, initialDelayMs: 5000, maxDelayMs: 5000, jitter: false";
-    let host = Host::start(&Worker::new(FAILS_TRANSIENTLY).retry(retry), &vhost);
+    let project = Project::new(&Worker::new(FAILS_TRANSIENTLY).retry(retry));
+    // What is the same trouble again is told at this level.
+    let host = project.start_with(&vhost.url(), &["--log", "warren=debug"]);
     let limit = |messages: u32| vhost.set_policy("limit", "^work-wait-", &json!({ "max-length": messages }));
     limit(1);
     // The policy takes effect a moment after it is set, and a quorum queue lets one more in than it should.

@@ -76,7 +76,7 @@ impl<'a> Trouble<'a> {
         if self.subscription.told.is_news(why) {
             tracing::warn!(consumer, queue, pause_s, "the message is kept and tried again: {why}");
         } else {
-            tracing::debug!(consumer, queue, pause_s, "another message is kept and tried again: {why}");
+            tracing::debug!(consumer, queue, pause_s, "the message is kept and tried again: {why}");
         }
         hold(self.epoch, pause).await
     }

@@ -15,6 +15,8 @@ use crate::runtime;
 
 /// How long a queue may keep silent before it is taken for empty.
 const SILENCE: Duration = Duration::from_secs(2);
+/// How long reading both ends may take.
+const READ_MAX: Duration = Duration::from_secs(300);
 /// How many messages are read ahead.
 const PREFETCH: u16 = 500;
 
@@ -74,7 +76,7 @@ pub(crate) struct Evidence {
 
 /// Reads both queues to their end.
 pub(crate) fn read_ends(url: &str) -> Result<(Vec<Echo>, Vec<Dead>)> {
-    runtime().block_on(async {
+    let reading = async {
         let properties = ConnectionProperties::default().with_connection_name("chaos reads".into());
         let connection =
             Connection::connect(url, properties).await.context("no connection to read the ends")?;
@@ -88,7 +90,9 @@ pub(crate) fn read_ends(url: &str) -> Result<(Vec<Echo>, Vec<Dead>)> {
             attempts: integer(&headers, "x-warren-attempts"),
         });
         Ok((echoes, dead.collect()))
-    })
+    };
+    let limited = async { tokio::time::timeout(READ_MAX, reading).await };
+    runtime().block_on(limited).context("the ends could not be read in time")?
 }
 
 type Read = (String, String, FieldTable);

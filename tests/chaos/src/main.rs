@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
@@ -36,7 +36,7 @@ use tokio::runtime::Runtime;
 
 use check::Verdict;
 use nodes::Broker;
-use report::{End, Line};
+use report::{End, Line, Record};
 use scenario::{On, Scenario, Size};
 use world::World;
 
@@ -46,9 +46,9 @@ use world::World;
 #[derive(Debug, Parser)]
 #[command(name = "warren-chaos")]
 struct Options {
-    /// Only scenarios whose name this is; `*` stands for anything
-    #[arg(long, value_name = "GLOB", default_value = "*")]
-    only: String,
+    /// Only scenarios of these names; `*` stands for anything
+    #[arg(long, value_name = "GLOB", value_delimiter = ',', default_value = "*")]
+    only: Vec<String>,
     /// Only on these brokers
     #[arg(long, value_name = "BROKER", value_delimiter = ',')]
     broker: Vec<On>,
@@ -58,7 +58,7 @@ struct Options {
     /// Print names and criteria, and run nothing
     #[arg(long)]
     list: bool,
-    /// Write the results into this file, in Markdown
+    /// Put the results into this file, in Markdown, and into one beside it, in place of older ones of the same scenarios
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Keep vhosts, folders and brokers, also of scenarios that pass
@@ -92,7 +92,9 @@ fn runtime() -> &'static Runtime {
 fn run(options: &Options) -> Result<bool> {
     let chosen: Vec<_> = scenarios::ALL
         .iter()
-        .filter(|(name, scenario)| matches(&options.only, name) && size(options, scenario).is_some())
+        .filter(|(name, scenario)| {
+            options.only.iter().any(|only| matches(only, name)) && size(options, scenario).is_some()
+        })
         .collect();
     if options.list {
         for (name, scenario) in chosen {
@@ -106,25 +108,26 @@ fn run(options: &Options) -> Result<bool> {
         }
         return Ok(true);
     }
+    println!("commit {}", report::commit());
+    let record = options.report.as_ref().map(|file| {
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        let command = format!("cargo run --release -p warren-chaos -- {}", command.join(" "));
+        let criteria = scenarios::ALL.iter().map(|(name, scenario)| (*name, scenario.criterion)).collect();
+        Record::new(file, command, criteria)
+    });
     let brokers =
         On::ALL.iter().copied().filter(|on| options.broker.is_empty() || options.broker.contains(on));
     // Side by side: most of the time is waiting, for heartbeats, reconnections and restarts.
     let lines = std::thread::scope(|threads| {
-        let chosen = &chosen;
-        let running: Vec<_> = brokers.map(|on| threads.spawn(move || run_on(options, on, chosen))).collect();
+        let (chosen, record) = (&chosen, record.as_ref());
+        let running: Vec<_> =
+            brokers.map(|on| threads.spawn(move || run_on(options, on, chosen, record))).collect();
         let ended =
             running.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a scenario panicked"))?);
         ended.collect::<Result<Vec<_>>>()
     })?;
     let lines = lines.concat();
     println!("\n{}\n", report::table(&lines));
-    if let Some(file) = &options.report {
-        let command: Vec<String> = std::env::args().skip(1).collect();
-        let command = format!("cargo run --release -p warren-chaos -- {}", command.join(" "));
-        let criteria: Vec<_> = chosen.iter().map(|(name, scenario)| (*name, scenario.criterion)).collect();
-        let text = report::document(&lines, &command, &criteria);
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
     println!("{}", report::summary(&lines));
     Ok(report::passed(&lines))
 }
@@ -134,7 +137,12 @@ fn size(options: &Options, scenario: &Scenario) -> Option<Size> {
 }
 
 /// Runs scenarios on one broker, which is there only meanwhile.
-fn run_on(options: &Options, on: On, chosen: &[&(&'static str, &'static Scenario)]) -> Result<Vec<Line>> {
+fn run_on(
+    options: &Options,
+    on: On,
+    chosen: &[&(&'static str, &'static Scenario)],
+    record: Option<&Record>,
+) -> Result<Vec<Line>> {
     let chosen: Vec<_> = chosen.iter().filter(|(_, scenario)| scenario.on.contains(&on)).collect();
     if chosen.is_empty() {
         return Ok(Vec::new());
@@ -145,41 +153,35 @@ fn run_on(options: &Options, on: On, chosen: &[&(&'static str, &'static Scenario
         Ok(broker) => Rc::new(broker),
         Err(reason) => {
             println!("[{on}] skipped: {reason}");
-            let skipped = chosen.iter().map(|(name, _)| Line {
-                scenario: name,
-                on,
-                version: String::new(),
-                messages: 0,
-                faults: 0,
-                verdict: Verdict::default(),
-                took: Duration::ZERO,
-                end: End::Skipped(reason.clone()),
-            });
-            return Ok(skipped.collect());
+            let skipped = |name: &str| Line::new(name, on, "", End::Skipped(reason.clone()));
+            let lines: Vec<_> = chosen.iter().map(|(name, _)| skipped(name)).collect();
+            lines.iter().try_for_each(|line| record.map_or(Ok(()), |record| record.put(line)))?;
+            return Ok(lines);
         }
     };
     let mut lines = Vec::new();
     for (name, scenario) in chosen {
         println!("[{on}] {name} on {}: {}", broker.version, scenario.criterion);
         let line = run_one(options, name, scenario, &broker)?;
-        match &line.end {
-            End::Failed(why) => println!("[{on}] {name} FAILED after {} s: {why}", line.took.as_secs()),
-            End::Passed | End::Skipped(_) => println!(
-                "[{on}] {name} passed after {} s: {} messages, {} faults, {} lost, {} duplicates, {} run again",
-                line.took.as_secs(),
-                line.messages,
-                line.faults,
-                line.verdict.lost,
-                line.verdict.duplicates,
-                line.verdict.again
-            ),
-        }
+        tell(&line);
+        record.map_or(Ok(()), |record| record.put(&line))?;
         lines.push(line);
     }
     if !options.keep {
         broker.stop()?;
     }
     Ok(lines)
+}
+
+fn tell(line: &Line) {
+    let Line { scenario, on, messages, faults, lost, duplicates, again, took_s, .. } = line;
+    match &line.end {
+        End::Failed(why) => println!("[{on}] {scenario} FAILED after {took_s} s: {why}"),
+        End::Passed | End::Skipped(_) => println!(
+            "[{on}] {scenario} passed after {took_s} s: {messages} messages, {faults} faults, {lost} lost, {duplicates} \
+             duplicates, {again} run again"
+        ),
+    }
 }
 
 /// Two runs on one broker would wipe it under each other.
@@ -194,16 +196,7 @@ fn alone(on: On) -> Result<File> {
 
 fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &Rc<Broker>) -> Result<Line> {
     let began = Instant::now();
-    let mut line = Line {
-        scenario: name,
-        on: broker.on,
-        version: broker.version.clone(),
-        messages: 0,
-        faults: 0,
-        verdict: Verdict::default(),
-        took: Duration::ZERO,
-        end: End::Passed,
-    };
+    let mut line = Line::new(name, broker.on, &broker.version, End::Passed);
     let world = match world(name, broker, size(options, scenario).unwrap_or(scenario.full)) {
         Ok(world) => world,
         Err(error) => {
@@ -216,7 +209,9 @@ fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &
         line.end = End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()));
     }
     (line.messages, line.faults) = (world.confirmed(), world.faults());
-    (line.verdict, line.took) = (world.verdict(), began.elapsed());
+    let Verdict { lost, duplicates, again, .. } = world.verdict();
+    (line.lost, line.duplicates, line.again, line.took_s) =
+        (lost, duplicates, again, began.elapsed().as_secs());
     world.end(options.keep || matches!(line.end, End::Failed(_)))?;
     Ok(line)
 }

@@ -15,7 +15,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     criterion: "acks are held back until a whole prefetch is finished, then the connection is reset: what comes again is \
                 acked without being run, and nothing is lost or in duplicate",
     on: On::SINGLE,
-    quick: Some(Size { messages: 600, faults: 2 }),
+    quick: None,
     full: Size { messages: 5000, faults: 12 },
     run,
 };

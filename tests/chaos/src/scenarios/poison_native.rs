@@ -8,7 +8,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     criterion: "one message kills its host each time, 100 are prefetched, attempts are counted by the broker, whose limit is \
                 2: it is dead-lettered by that after 3 times, and of the innocents all are handled",
     on: On::SINGLE,
-    quick: Some(Size { messages: 500, faults: 3 }),
+    quick: None,
     full: Size { messages: 1000, faults: 3 },
     run,
 };

@@ -1,5 +1,7 @@
 //! What a scenario has in its hands: a broker, a vhost and a folder of its own, hosts, proxies, a load, and the accounting
-//! at the end.
+//! at the end (`accounts`).
+
+mod accounts;
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -10,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::check::{Rules, Verdict, check};
-use crate::contract::{Contract, Retry};
+use crate::check::Verdict;
+use crate::contract::Contract;
 use crate::evidence::{Dead, Echo, Evidence, Fault, Victim, read_ends};
 use crate::host::{Host, Start};
 use crate::load::{Load, Plan, message_id};
@@ -19,15 +21,11 @@ use crate::management::Management;
 use crate::nodes::{Broker, Node, root};
 use crate::proxy::Proxy;
 use crate::scenario::Size;
-use crate::wait::{SOON, now_ms, pause, until};
+use crate::wait::{SOON, now_ms, until};
 
 /// How long the queues may keep their messages without any of them coming to an end. The broker itself waits up to 180 s
 /// before it tries again to move a message out of a wait queue.
 const STALLED: Duration = Duration::from_secs(240);
-/// How long the queues have to be empty: longer than the broker's counts are old.
-const EMPTY: Duration = Duration::from_secs(3);
-/// How long before and after a fault duplicates are put down to it.
-const SLACK: Duration = Duration::from_secs(5);
 /// How long a host may take to finish when it is stopped, in seconds.
 pub(crate) const GRACE_SECONDS: u64 = 30;
 
@@ -227,6 +225,16 @@ impl World {
         self.faults.borrow_mut().push(Fault { victim, from_ms, to_ms });
     }
 
+    /// Waits until a handler begins with one more message.
+    pub(crate) fn until_more_work(&self) -> Result<()> {
+        let before = self.executions();
+        until("one more execution", SOON, || Ok((self.executions() > before).then_some(())))
+    }
+
+    fn executions(&self) -> usize {
+        self.hosts.borrow().iter().map(|host| host.with_log(|log| log.executions.len())).sum()
+    }
+
     /// Waits until every queue has all its members online.
     pub(crate) fn until_complete(&self) -> Result<()> {
         until("every queue has all its members online", SOON, || {
@@ -249,46 +257,12 @@ impl World {
         let all = self.load.borrow().as_ref().map_or(0, |load| load.executions());
         let enough = all * part / parts;
         until(&format!("{enough} of {all} executions"), STALLED, || {
-            let hosts = self.hosts.borrow();
-            let began: usize = hosts.iter().map(|host| host.with_log(|log| log.executions.len())).sum();
+            let began = self.executions();
             if began < enough {
                 bail!("there were {began}");
             }
             Ok(Some(()))
         })
-    }
-
-    /// The end of every scenario: waits until everything is published and has come to an end, stops the hosts, which have
-    /// to end well, and judges.
-    pub(crate) fn account(&self) -> Result<()> {
-        let load = self.load.borrow().clone().context("a scenario without a load")?;
-        load.until_confirmed(self.size.messages, STALLED)?;
-        self.note("everything is published");
-        let drained = self.until_drained();
-        let stopped = drained.and_then(|()| self.stop_hosts());
-        // Judged in any case: what is lost or left over matters more than that time ran out.
-        let left = stopped.and_then(|()| self.until_drained());
-        self.note("everything is at rest");
-        let evidence = self.evidence(&load)?;
-        let contract = self.contract.borrow();
-        let rules = Rules {
-            attempts_max: contract.attempts_max(),
-            in_flight: usize::from(contract.prefetch) * self.hosts_at_once.get(),
-            wait_queues: if contract.retry == Retry::TtlBackoff { 2 } else { 0 },
-            slack_ms: u64::try_from(SLACK.as_millis())?,
-            tasks_decide: self.tasks_decide.get(),
-            also: self.also.get(),
-            lost_per_fault: self.lost_per_fault.get(),
-        };
-        let verdict = check(&evidence, &rules);
-        *self.evidence.borrow_mut() = evidence;
-        let findings = verdict.findings.join("\n  ");
-        *self.verdict.borrow_mut() = verdict;
-        left?;
-        if !findings.is_empty() {
-            bail!("the accounts do not balance:\n  {findings}");
-        }
-        Ok(())
     }
 
     /// Everything that the accounts were made of, for what a scenario has to say beyond them.
@@ -304,65 +278,6 @@ impl World {
     /// Messages that were published and confirmed.
     pub(crate) fn confirmed(&self) -> usize {
         self.load.borrow().as_ref().map_or(0, |load| load.confirmed())
-    }
-
-    /// Waits until every queue but the two ends is empty, and stays so.
-    pub(crate) fn until_drained(&self) -> Result<()> {
-        let mut empty_since = None;
-        let mut seen = Vec::new();
-        let mut moved = Instant::now();
-        loop {
-            pause(Duration::from_millis(250));
-            let Ok(messages) = self.management.messages() else { continue };
-            let now: Vec<u64> = messages.values().copied().collect();
-            if now != seen {
-                (seen, moved) = (now, Instant::now());
-            }
-            let left: Vec<String> = messages
-                .iter()
-                .filter(|(queue, count)| !ENDS.contains(&queue.as_str()) && **count > 0)
-                .map(|(queue, count)| format!("{count} in `{queue}`"))
-                .collect();
-            if !left.is_empty() {
-                empty_since = None;
-            } else if empty_since.get_or_insert_with(Instant::now).elapsed() > EMPTY {
-                return Ok(());
-            }
-            if moved.elapsed() > STALLED {
-                bail!("nothing has moved for {} s, and there are {}", STALLED.as_secs(), left.join(", "));
-            }
-        }
-    }
-
-    fn stop_hosts(&self) -> Result<()> {
-        let hosts = self.hosts.borrow();
-        let mut running = Vec::new();
-        for host in hosts.iter() {
-            if host.ended()?.is_none() {
-                host.terminate()?;
-                running.push(host);
-            }
-        }
-        for host in running {
-            let code = host.until_exit(Duration::from_secs(GRACE_SECONDS + 10))?;
-            if code != 0 {
-                bail!("the host ended with exit code {code}");
-            }
-        }
-        Ok(())
-    }
-
-    fn evidence(&self, load: &Load) -> Result<Evidence> {
-        self.harvest()?;
-        let (echoes, dead) = self.harvest.take();
-        let mut executions = Vec::new();
-        for host in self.hosts.borrow().iter() {
-            executions.extend(host.with_log(|log| log.executions.clone()));
-        }
-        let mut left = self.management.messages()?;
-        left.retain(|queue, _| !ENDS.contains(&queue.as_str()));
-        let (sent, faults) = (load.ledger(), self.faults.borrow().clone());
-        Ok(Evidence { sent, executions, echoes, dead, faults, left })
     }
 
     /// The end of the log of each of the last hosts, for whoever has to find out what went wrong.
@@ -389,6 +304,3 @@ impl World {
         Ok(())
     }
 }
-
-/// The queues that messages stay in.
-const ENDS: [&str; 2] = ["echoes", "dead"];
