@@ -35,6 +35,8 @@ pub(crate) struct Rules {
 pub(crate) struct Verdict {
     /// Confirmed messages that are neither handled nor dead.
     pub(crate) lost: usize,
+    /// Likewise, where the consumer asks for at-most-once and faults explain them.
+    pub(crate) forgone: usize,
     /// Further copies of what came out or is dead.
     pub(crate) duplicates: usize,
     /// Executions beyond those that the policy asks for.
@@ -51,9 +53,11 @@ pub(crate) fn check(evidence: &Evidence, rules: &Rules) -> Verdict {
     let dead = |id: &str| outcomes.get(id).is_some_and(|outcome| !outcome.classes.is_empty());
     let confirmed = evidence.sent.iter().filter(|(_, sent)| sent.confirmed).map(|(id, _)| id);
     let lost = ids(confirmed.filter(|id| !done(id) && !dead(id)));
-    verdict.lost = lost.len();
     if lost.len() > rules.lost_per_fault * evidence.faults.len() {
+        verdict.lost = lost.len();
         verdict.find("confirmed and neither handled nor dead", &lost);
+    } else {
+        verdict.forgone = lost.len();
     }
     let known = |id: &String| evidence.sent.contains_key(id);
     verdict.find("came out and was never published", &ids(outcomes.keys().filter(|id| !known(id))));

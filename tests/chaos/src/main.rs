@@ -209,9 +209,9 @@ fn run_one(options: &Options, name: &'static str, scenario: &Scenario, broker: &
         line.end = End::Failed(format!("{error:#}\n  everything is in {folder}\n{}", world.tails()));
     }
     (line.messages, line.faults) = (world.confirmed(), world.faults());
-    let Verdict { lost, duplicates, again, .. } = world.verdict();
-    (line.lost, line.duplicates, line.again, line.took_s) =
-        (lost, duplicates, again, began.elapsed().as_secs());
+    let Verdict { lost, forgone, duplicates, again, .. } = world.verdict();
+    (line.lost, line.forgone) = (lost, forgone);
+    (line.duplicates, line.again, line.took_s) = (duplicates, again, began.elapsed().as_secs());
     world.end(options.keep || matches!(line.end, End::Failed(_)))?;
     Ok(line)
 }

@@ -29,6 +29,9 @@ pub(crate) struct Line {
     pub(crate) messages: usize,
     pub(crate) faults: usize,
     pub(crate) lost: usize,
+    /// Lost as the consumer asks for, with at-most-once.
+    #[serde(default)]
+    pub(crate) forgone: usize,
     pub(crate) duplicates: usize,
     /// Executions beyond those that the policy asks for.
     pub(crate) again: usize,
@@ -75,6 +78,7 @@ impl Line {
             messages: 0,
             faults: 0,
             lost: 0,
+            forgone: 0,
             duplicates: 0,
             again: 0,
             took_s: 0,
@@ -85,7 +89,7 @@ impl Line {
     }
 
     fn cells(&self) -> Vec<String> {
-        let Self { on, version, messages, faults, lost, duplicates, again, took_s, .. } = self;
+        let Self { on, version, messages, faults, lost, forgone, duplicates, again, took_s, .. } = self;
         let broker = match on {
             On::Cluster => format!("{version}, 3 nodes"),
             On::Three | On::Four => version.clone(),
@@ -100,7 +104,10 @@ impl Line {
                 return cells;
             }
         };
-        let numbers = [messages, faults, lost, duplicates, again].map(ToString::to_string);
+        let mut numbers = [messages, faults, lost, duplicates, again].map(ToString::to_string);
+        if *forgone > 0 {
+            numbers[2] = format!("{lost}, and {forgone} as asked");
+        }
         let last = vec![format!("{took_s} s"), self.commit.clone(), said];
         [vec![self.scenario.clone(), broker], numbers.to_vec(), last].concat()
     }
