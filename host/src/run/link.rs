@@ -63,7 +63,11 @@ impl Link {
             tracing::warn!(consumer, reason, "a consumer has lost its channel, opening another");
             let noticed = tokio::time::Instant::now();
             consumption = loop {
-                backoff.wait(&self.stop).await;
+                tokio::select! {
+                    () = backoff.wait(&self.stop) => {}
+                    // The next connection waits for this consumer's end.
+                    () = self.failed.cancelled() => {}
+                }
                 if self.stop.is_cancelled() || self.failed.is_cancelled() {
                     return;
                 }
