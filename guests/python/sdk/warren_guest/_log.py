@@ -62,7 +62,12 @@ class _ToHost(logging.Handler):
             fields["logger"] = record.name
         if record.exc_info and record.exc_info[1] is not None:
             fields["exception"] = "".join(traceback.format_exception(record.exc_info[1])).strip()
-        _write(_level(record.levelno), record.getMessage(), fields)
+        try:
+            message = record.getMessage()
+        except Exception:
+            self.handleError(record)
+        else:
+            _write(_level(record.levelno), message, fields)
 
     def handleError(self, record: logging.LogRecord) -> None:
         # As `logging` itself, it does not fail the handler over a log line with a mistake in it.
