@@ -10,6 +10,7 @@
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `language`: what the contract language can say beside that, carried out.
 //! - `checking`: `warren check`.
+//! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
@@ -32,6 +33,7 @@ mod applied;
 mod at_most_once;
 mod bodies;
 mod checking;
+mod conformance;
 mod connections;
 mod diff_command;
 mod documents;
