@@ -16,14 +16,18 @@ mod topology;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::runtime::Handle;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::contract::Problems;
-use crate::load::{self, Loaded};
-use crate::sandbox::Cache;
+use crate::load::{self, Loaded, Means};
+use crate::metrics::Metrics;
+use crate::sandbox::{COMPILE_COMMAND, Cache, Compiler, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 
@@ -84,6 +88,9 @@ enum Command {
     Import(import::Import),
     Explain(explain::Explain),
     Topology(topology::Topology),
+    /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompileComponent,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -188,6 +195,9 @@ impl Cli {
             Command::Import(import) => import.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
+            Command::CompileComponent => {
+                compile_child().map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+            }
         }
     }
 }
@@ -222,6 +232,14 @@ impl CacheArgs {
                 Cache::open(folder).inspect_err(|error| tracing::warn!("no compile cache: {error:#}")).ok()
             })),
         }
+    }
+}
+
+impl CacheArgs {
+    /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
+    fn means(&self, heavy: Handle, metrics: Arc<Metrics>) -> anyhow::Result<Means> {
+        let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
+        Ok(Means { cache: self.open()?, compiler: Compiler::Process(program), heavy, metrics })
     }
 }
 
