@@ -4,10 +4,14 @@
 # that sources it has set `root` (of the project), `tools` (its folder) and a function `unavailable` that does not return.
 # shellcheck shell=bash
 
+: "${root:?}" "${tools:?}"
+
 # debian_lists SUITE: sets `apt` to an apt-get that knows the packages of a suite, or of the machine's own sources (-).
 debian_lists() {
     local lists=$tools/apt uri=""
-    command -v apt-get >/dev/null && command -v dpkg >/dev/null || unavailable "this needs apt-get and dpkg (Debian, Ubuntu)"
+    if ! command -v apt-get >/dev/null || ! command -v dpkg >/dev/null; then
+        unavailable "this needs apt-get and dpkg (Debian, Ubuntu)"
+    fi
     mkdir -p "$lists/state" "$lists/cache"
     apt=(apt-get -q -o "Dir::State::Lists=$lists/state" -o "Dir::Cache=$lists/cache" -o APT::Sandbox::User=root
         -o Acquire::Languages=none -o Debug::NoLocking=1)

@@ -18,6 +18,7 @@
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
+//! - `polyglot`: the order system with each handler in another language.
 //! - `peers`: what was measured of peers, with Warren in their place.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
@@ -40,6 +41,7 @@ mod native_delay;
 mod outcomes;
 mod peers;
 mod planning;
+mod polyglot;
 mod publish_command;
 mod publishing;
 mod routing;
