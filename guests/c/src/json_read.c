@@ -144,7 +144,7 @@ static warren_string parse_string(parser *in) {
         fail(in, "a text without an end");
         return (warren_string){0};
     }
-    uint8_t *out = warren_alloc(end - in->at + 1);
+    uint8_t *out = warren_copy(in->bytes + in->at, end - in->at).ptr;
     size_t length = 0;
     while (in->at < end && !in->wrong) {
         uint8_t byte = in->bytes[in->at];
@@ -163,6 +163,7 @@ static warren_string parse_string(parser *in) {
         }
     }
     take(in, '"');
+    out[length] = '\0';
     return (warren_string){.ptr = out, .len = length};
 }
 

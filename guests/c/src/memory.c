@@ -17,11 +17,11 @@ typedef struct block {
 
 static block *newest;
 
-/* Enough for what most handlers need of one message. */
-static const size_t first_size = 8 * 1024;
+/* The first holds what most handlers need of one message. Others double up to the largest, so that little is idle. */
+static const size_t first_size = 8 * 1024, largest_size = 256 * 1024;
 
 static block *add_block(size_t needed) {
-    size_t size = newest ? newest->size * 2 : first_size;
+    size_t size = !newest ? first_size : newest->size < largest_size ? newest->size * 2 : largest_size;
     if (size < needed) size = needed;
     block *added = size > SIZE_MAX - sizeof(block) ? NULL : malloc(sizeof(block) + size);
     if (!added) warren_panic("out of memory: %zu bytes were asked for", needed);
@@ -32,16 +32,20 @@ static block *add_block(size_t needed) {
     return added;
 }
 
-void *warren_alloc(size_t size) {
-    size_t step = _Alignof(max_align_t);
+/* Memory at a multiple of `step`, a power of two. */
+static void *take(size_t size, size_t step) {
     if (size > SIZE_MAX / 2) warren_panic("out of memory: %zu bytes were asked for", size);
-    size = (size + step - 1) / step * step;
     block *in = newest;
-    if (!in || in->size - in->used < size) in = add_block(size);
-    void *start = in->bytes + in->used;
-    in->used += size;
-    return memset(start, 0, size);
+    size_t start = in ? (in->used + step - 1) / step * step : 0;
+    if (!in || start > in->size || in->size - start < size) {
+        in = add_block(size);
+        start = 0;
+    }
+    in->used = start + size;
+    return in->bytes + start;
 }
+
+void *warren_alloc(size_t size) { return memset(take(size, _Alignof(max_align_t)), 0, size); }
 
 void warren_free_all(void) {
     while (newest) {
@@ -52,8 +56,9 @@ void warren_free_all(void) {
 }
 
 warren_string warren_copy(const void *bytes, size_t length) {
-    uint8_t *copy = warren_alloc(length + 1);
+    uint8_t *copy = take(length + 1, 1);
     if (length > 0) memcpy(copy, bytes, length);
+    copy[length] = '\0';
     return (warren_string){.ptr = copy, .len = length};
 }
 
@@ -67,7 +72,7 @@ warren_string warren_format_list(const char *format, va_list arguments) {
     int length = vsnprintf(NULL, 0, format, again);
     va_end(again);
     if (length < 0) warren_panic("printf does not take the format `%s`", format);
-    uint8_t *text = warren_alloc((size_t)length + 1);
+    uint8_t *text = take((size_t)length + 1, 1);
     vsnprintf((char *)text, (size_t)length + 1, format, arguments);
     return (warren_string){.ptr = text, .len = (size_t)length};
 }
@@ -117,7 +122,7 @@ bool warren_is_utf8(warren_string text) {
 
 warren_string warren_as_utf8(warren_string text) {
     if (warren_is_utf8(text)) return text;
-    uint8_t *out = warren_alloc(text.len * 3 + 1);
+    uint8_t *out = take(text.len * 3 + 1, 1);
     size_t length = 0;
     for (size_t at = 0; at < text.len;) {
         size_t step = warren_utf8_length(text.ptr + at, text.len - at);
@@ -131,5 +136,6 @@ warren_string warren_as_utf8(warren_string text) {
             at += step;
         }
     }
+    out[length] = '\0';
     return (warren_string){.ptr = out, .len = length};
 }
