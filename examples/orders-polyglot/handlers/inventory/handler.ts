@@ -3,12 +3,12 @@
 // Keeps nothing. The stock of this example has no end, except that of one product; a real one would be asked here, with the
 // message's id as the key of the reservation, so that goods are reserved once.
 
-import { array, handler, type Infer, integer, object, Permanent, publish, string } from "warren-guest";
+import { handler, type Infer, integer, list, object, Permanent, publish, string } from "warren-guest";
 
 const order = object({
     id: string,
     userId: string,
-    items: array(object({ productId: string, quantity: integer })),
+    items: list(object({ productId: string, quantity: integer })),
 });
 
 export default handler(order, ({ id, userId, items }: Infer<typeof order>): undefined => {
