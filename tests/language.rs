@@ -170,7 +170,6 @@ fn what_is_published_is_compressed_as_the_contract_says() {
 #[test]
 fn what_cannot_be_run_yet_is_sound_and_refused_by_name() {
     for (from, to, says) in [
-        ("component:", "isolation: reuse, component:", "a handler with `isolation: reuse`"),
         (
             "publishes:",
             "capabilities: { config: { a: b } }, publishes:",
