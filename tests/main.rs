@@ -10,11 +10,14 @@
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `language`: what the contract language can say beside that, carried out.
 //! - `checking`: `warren check`.
+//! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
+//! - `hostile`: handlers that mean harm.
+//! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
@@ -31,11 +34,13 @@ mod applied;
 mod at_most_once;
 mod bodies;
 mod checking;
+mod conformance;
 mod connections;
 mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod hostile;
 mod language;
 mod native_delay;
 mod outcomes;
@@ -45,6 +50,7 @@ mod polyglot;
 mod publish_command;
 mod publishing;
 mod routing;
+mod sandbox;
 mod shutdown;
 mod startup;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -162,6 +163,15 @@ impl Host {
         events
             .filter(|event: &Value| event["message"].as_str().is_some_and(|said| said.contains(message)))
             .collect()
+    }
+
+    /// Every event that was logged after so many bytes.
+    pub(crate) fn events_after(&self, bytes: u64) -> Vec<Value> {
+        let mut log = Vec::new();
+        let mut file = File::open(&self.log).expect("a log");
+        file.seek(SeekFrom::Start(bytes)).and_then(|_| file.read_to_end(&mut log)).expect("a log");
+        let lines = log.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 
     /// How much has been logged, in bytes.

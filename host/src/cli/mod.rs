@@ -27,7 +27,7 @@ use tracing_subscriber::prelude::*;
 use crate::contract::Problems;
 use crate::load::{self, Loaded, Means};
 use crate::metrics::Metrics;
-use crate::sandbox::{COMPILE_COMMAND, Cache, Compiler, compile_child};
+use crate::sandbox::{COMPILE_COMMAND, Cache, CompileBounds, Compiler, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 
@@ -90,7 +90,7 @@ enum Command {
     Topology(topology::Topology),
     /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
     #[command(name = COMPILE_COMMAND, hide = true)]
-    CompileComponent,
+    CompileComponent(CompileBounds),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -117,6 +117,9 @@ struct CacheArgs {
     /// Compile anew, and keep nothing
     #[arg(long, conflicts_with = "cache_dir")]
     no_cache: bool,
+
+    #[command(flatten)]
+    compile: CompileBounds,
 }
 
 /// How a command ended. One code for each kind of failure, after sysexits.h.
@@ -195,8 +198,8 @@ impl Cli {
             Command::Import(import) => import.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
-            Command::CompileComponent => {
-                compile_child().map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+            Command::CompileComponent(bounds) => {
+                compile_child(bounds).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
             }
         }
     }
@@ -239,7 +242,12 @@ impl CacheArgs {
     /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
     fn means(&self, heavy: Handle, metrics: Arc<Metrics>) -> anyhow::Result<Means> {
         let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
-        Ok(Means { cache: self.open()?, compiler: Compiler::Process(program), heavy, metrics })
+        Ok(Means {
+            cache: self.open()?,
+            compiler: Compiler::Process { program, bounds: self.compile },
+            heavy,
+            metrics,
+        })
     }
 }
 
