@@ -78,6 +78,11 @@ func TestABodyThatDoesNotFitSaysWhere(t *testing.T) {
 			}
 		}
 	}
+	folded := strings.Replace(whole, `{"price":1}`, `{"PRICE":"x","price":2},{"Price":null,"price":3}`, 1)
+	folded = strings.Replace(folded, `"id":"o"`, `"ID":7,"id":"exact"`, 1)
+	if read, err := guest.Decode[order]([]byte(folded)); err != nil || read.ID != "exact" || read.Items[1].Price != 3 {
+		t.Error(read, err)
+	}
 	fine := strings.Replace(whole, `"id":"o"`, `"id":"\ud83d\udc07 \\ud83d","coupon":null,"notes":null,"when":null`, 1)
 	if read, err := guest.Decode[order]([]byte(fine)); err != nil || read.ID != `🐇 \ud83d` {
 		t.Error(read, err)

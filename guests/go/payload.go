@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -42,103 +43,130 @@ func decode(body []byte, into any, kind reflect.Type) error {
 	if at := loneSurrogate(body); at >= 0 {
 		return fmt.Errorf("half of a surrogate pair at byte %d", at)
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	fitting, err := fit(body, kind, "")
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(fitting, into); err != nil {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	return missing(body, kind, "")
+	return nil
 }
 
-// missing finds the first field that is not there, or null, where the type wants a value.
-func missing(body []byte, kind reflect.Type, path string) error {
+// fit finds the first field that is not there, or null, where the type wants a value. What it gives back is the body,
+// without names that encoding/json would take for those of fields though they differ in case. What is of another kind
+// than the type, or no JSON at all, is left to encoding/json, which says so.
+func fit(body json.RawMessage, kind reflect.Type, path string) (json.RawMessage, error) {
 	for kind.Kind() == reflect.Pointer {
 		if isNull(body) {
-			return nil
+			return body, nil
 		}
 		kind = kind.Elem()
 	}
 	if reflect.PointerTo(kind).Implements(unmarshalerType) {
-		return nil // it has its own rules
+		return body, nil // it has its own rules
 	}
 	switch kind.Kind() {
 	case reflect.Struct:
-		return missingInStruct(body, kind, path)
+		return fitStruct(body, kind, path)
 	case reflect.Slice, reflect.Array:
-		return missingInArray(body, kind.Elem(), path)
+		return fitArray(body, kind.Elem(), path)
 	case reflect.Map:
-		return missingInMap(body, kind.Elem(), path)
+		return fitMap(body, kind.Elem(), path)
 	default:
-		return nil
+		return body, nil
 	}
 }
 
-func missingInStruct(body []byte, kind reflect.Type, path string) error {
+func fitStruct(body json.RawMessage, kind reflect.Type, path string) (json.RawMessage, error) {
 	var there map[string]json.RawMessage
 	if err := json.Unmarshal(body, &there); err != nil {
-		return nil // the first pass found nothing wrong with it: it is no object, and the type takes that
+		return body, nil
 	}
 	if there == nil {
-		return fmt.Errorf("`%s` is null", nonEmpty(path))
+		return nil, fmt.Errorf("`%s` is null", nonEmpty(path))
 	}
-	for i := range kind.NumField() {
-		field := kind.Field(i)
-		name, optional, skipped := rules(field)
-		if skipped {
+	names := map[string]bool{}
+	changed := false
+	for _, field := range fields(kind) {
+		names[field.name] = true
+		at := strings.TrimPrefix(path+"."+field.name, ".")
+		value, is := there[field.name]
+		switch {
+		case field.optional && (!is || isNull(value)):
 			continue
+		case !is:
+			return nil, fmt.Errorf("`%s` is missing", at)
+		case isNull(value):
+			return nil, fmt.Errorf("`%s` is null", at)
 		}
-		if field.Anonymous && name == "" {
-			if err := missing(body, field.Type, path); err != nil {
-				return err
-			}
-			continue
+		fitting, err := fit(value, field.kind, at)
+		if err != nil {
+			return nil, err
 		}
-		value, is := there[name]
-		if optional && (!is || isNull(value)) {
-			continue
-		}
-		at := strings.TrimPrefix(path+"."+name, ".")
-		if !is {
-			return fmt.Errorf("`%s` is missing", at)
-		}
-		if isNull(value) {
-			return fmt.Errorf("`%s` is null", at)
-		}
-		if err := missing(value, field.Type, at); err != nil {
-			return err
+		changed = changed || !same(value, fitting)
+		there[field.name] = fitting
+	}
+	for name := range there {
+		if !names[name] && hasFold(names, name) {
+			delete(there, name)
+			changed = true
 		}
 	}
-	return nil
+	return rebuilt(body, there, changed)
 }
 
-func missingInArray(body []byte, element reflect.Type, path string) error {
-	if !checks(element) {
-		return nil
-	}
+func fitArray(body json.RawMessage, kind reflect.Type, path string) (json.RawMessage, error) {
 	var elements []json.RawMessage
-	if json.Unmarshal(body, &elements) != nil {
-		return nil
+	if !checks(kind) || json.Unmarshal(body, &elements) != nil {
+		return body, nil
 	}
+	changed := false
 	for i, value := range elements {
-		if err := missing(value, element, fmt.Sprintf("%s[%d]", path, i)); err != nil {
-			return err
+		fitting, err := fit(value, kind, fmt.Sprintf("%s[%d]", path, i))
+		if err != nil {
+			return nil, err
 		}
+		changed = changed || !same(value, fitting)
+		elements[i] = fitting
 	}
-	return nil
+	return rebuilt(body, elements, changed)
 }
 
-func missingInMap(body []byte, element reflect.Type, path string) error {
-	if !checks(element) {
-		return nil
-	}
+func fitMap(body json.RawMessage, kind reflect.Type, path string) (json.RawMessage, error) {
 	var elements map[string]json.RawMessage
-	if json.Unmarshal(body, &elements) != nil {
-		return nil
+	if !checks(kind) || json.Unmarshal(body, &elements) != nil {
+		return body, nil
 	}
+	changed := false
 	for name, value := range elements {
-		if err := missing(value, element, strings.TrimPrefix(path+"."+name, ".")); err != nil {
-			return err
+		fitting, err := fit(value, kind, strings.TrimPrefix(path+"."+name, "."))
+		if err != nil {
+			return nil, err
+		}
+		changed = changed || !same(value, fitting)
+		elements[name] = fitting
+	}
+	return rebuilt(body, elements, changed)
+}
+
+func rebuilt(body json.RawMessage, parts any, changed bool) (json.RawMessage, error) {
+	if !changed {
+		return body, nil
+	}
+	return json.Marshal(parts)
+}
+
+// same says whether fit gave back what it was given.
+func same(a, b json.RawMessage) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
+func hasFold(names map[string]bool, name string) bool {
+	for known := range names {
+		if strings.EqualFold(known, name) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // checks says whether there can be something missing in a value of this type.
@@ -151,22 +179,44 @@ func checks(kind reflect.Type) bool {
 	}
 }
 
-// rules gives the name that a field has in JSON, whether it may be missing, and whether JSON knows nothing of it. An
-// embedded struct without a name of its own has none.
-func rules(field reflect.StructField) (name string, optional, skipped bool) {
-	tag := field.Tag.Get("json")
-	if tag == "-" || !field.IsExported() && !field.Anonymous {
-		return "", false, true
+// field is what JSON knows of a field of a struct.
+type field struct {
+	name     string
+	optional bool
+	kind     reflect.Type
+}
+
+// known holds what fields found out, by type.
+var known sync.Map
+
+// fields gives those of a struct, and of the structs that are embedded in it without a name of their own.
+func fields(kind reflect.Type) []field {
+	if found, ok := known.Load(kind); ok {
+		return found.([]field)
 	}
-	name, options, _ := strings.Cut(tag, ",")
-	optional = field.Type.Kind() == reflect.Pointer
-	for option := range strings.SplitSeq(options, ",") {
-		optional = optional || option == "omitempty" || option == "omitzero"
+	var all []field
+	for i := range kind.NumField() {
+		of := kind.Field(i)
+		tag := of.Tag.Get("json")
+		if tag == "-" || !of.IsExported() && !of.Anonymous {
+			continue
+		}
+		name, options, _ := strings.Cut(tag, ",")
+		if of.Anonymous && name == "" && of.Type.Kind() == reflect.Struct {
+			all = append(all, fields(of.Type)...)
+			continue
+		}
+		if name == "" {
+			name = of.Name
+		}
+		optional := of.Type.Kind() == reflect.Pointer
+		for option := range strings.SplitSeq(options, ",") {
+			optional = optional || option == "omitempty" || option == "omitzero"
+		}
+		all = append(all, field{name, optional, of.Type})
 	}
-	if name == "" && !field.Anonymous {
-		name = field.Name
-	}
-	return name, optional, false
+	known.Store(kind, all)
+	return all
 }
 
 func isNull(body []byte) bool { return bytes.Equal(bytes.TrimSpace(body), []byte("null")) }
