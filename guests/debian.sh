@@ -17,7 +17,10 @@ debian_lists() {
         -o Acquire::Languages=none -o Debug::NoLocking=1)
     if [ "$1" != - ]; then
         if grep -qs '^ID=debian' /etc/os-release; then
-            uri=$(apt-get --print-uris download base-files 2>/dev/null | sed -n "s|^'\(.*\)/pool/.*|\1|p")
+            # The mirror that this machine uses, which is not that of its security updates.
+            uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1) ||
+                uri=""
+            uri=${uri%/}
         fi
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${uri:-http://deb.debian.org/debian} $1 main" \
             >"$lists/sources.list"
