@@ -9,6 +9,7 @@
 //! - `publishing`: outputs and dead letters that may not be published, or that the broker does not take.
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `language`: what the contract language can say beside that, carried out.
+//! - `border`: every field, header and failure of C and Go.
 //! - `checking`: `warren check`.
 //! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
@@ -33,6 +34,7 @@ mod addresses;
 mod applied;
 mod at_most_once;
 mod bodies;
+mod border;
 mod checking;
 mod conformance;
 mod connections;
