@@ -42,6 +42,7 @@ mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod hostile;
 mod language;
 mod native_delay;
 mod outcomes;
