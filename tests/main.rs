@@ -9,6 +9,7 @@
 //! - `publishing`: outputs and dead letters that may not be published, or that the broker does not take.
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `language`: what the contract language can say beside that, carried out.
+//! - `border`: every field, header and failure of C and Go.
 //! - `checking`: `warren check`.
 //! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
@@ -21,6 +22,7 @@
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
+//! - `polyglot`: the order system with each handler in another language.
 //! - `peers`: what was measured of peers, with Warren in their place.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
@@ -32,6 +34,7 @@ mod addresses;
 mod applied;
 mod at_most_once;
 mod bodies;
+mod border;
 mod checking;
 mod conformance;
 mod connections;
@@ -39,11 +42,13 @@ mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod hostile;
 mod language;
 mod native_delay;
 mod outcomes;
 mod peers;
 mod planning;
+mod polyglot;
 mod publish_command;
 mod publishing;
 mod routing;

@@ -220,12 +220,26 @@ fn trap(state: &State, error: &wasmtime::Error, hit: Option<Hit>) -> String {
 
 fn own(failure: types::Failure) -> Failure {
     match failure {
-        types::Failure::Permanent(text) => Failure::Permanent(text),
-        types::Failure::Transient(text) => Failure::Transient(text),
-        types::Failure::Unauthorized(text) => Failure::Unauthorized(text),
+        types::Failure::Permanent(text) => Failure::Permanent(bounded(text)),
+        types::Failure::Transient(text) => Failure::Transient(bounded(text)),
+        types::Failure::Unauthorized(text) => Failure::Unauthorized(bounded(text)),
         types::Failure::RateLimited(limit) => Failure::RateLimited {
             retry_after: std::time::Duration::from_millis(limit.retry_after_ms.into()),
-            reason: limit.reason,
+            reason: bounded(limit.reason),
         },
     }
+}
+
+/// The longest reason that is kept, in bytes. It goes into the log and the dead letter.
+const REASON_BYTES_MAX: usize = 4 * 1024;
+
+/// What a guest says of a failure, at a length that harms nobody.
+fn bounded(mut text: String) -> String {
+    let all = text.len();
+    if all > REASON_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+        text.shrink_to_fit();
+        text.push_str(&format!("… ({all} bytes)"));
+    }
+    text
 }
