@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::contract::{Consumer, Contract, Problem, Problems, Surroundings};
-use crate::sandbox::{Cache, ComponentError, EngineOptions, Grants, Handler, Sandbox};
+use crate::contract::{Capabilities, Consumer, Contract, Problem, Problems, Surroundings};
+use crate::sandbox::{Cache, ComponentError, EngineOptions, Granted, Grants, Handler, Premises, Sandbox};
 
 /// The largest component, in bytes. Python's are 18 MB.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -45,7 +45,11 @@ pub fn contract(path: &Path) -> anyhow::Result<Result<Loaded, Box<Problems>>> {
 }
 
 /// Loads, checks and compiles the component of every consumer. All that is wrong with them is reported at once.
-pub async fn handlers(loaded: &Loaded, cache: Option<Cache>) -> anyhow::Result<Result<Handlers, Problems>> {
+pub async fn handlers(
+    loaded: &Loaded,
+    cache: Option<Cache>,
+    premises: Premises,
+) -> anyhow::Result<Result<Handlers, Problems>> {
     let contract = &loaded.contract;
     let consumers = || contract.consumers.values();
     let options = EngineOptions {
@@ -55,11 +59,11 @@ pub async fn handlers(loaded: &Loaded, cache: Option<Cache>) -> anyhow::Result<R
     let mut by_consumer = BTreeMap::new();
     let mut problems = Vec::new();
     for consumer in consumers() {
-        match handler(loaded, &sandbox, consumer).await {
+        match handler(loaded, &sandbox, consumer, &premises).await {
             Ok(handler) => {
                 by_consumer.insert(consumer.name.clone(), handler);
             }
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() {
@@ -68,28 +72,58 @@ pub async fn handlers(loaded: &Loaded, cache: Option<Cache>) -> anyhow::Result<R
     Ok(Err(contract.problems(problems)))
 }
 
-async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Result<Handler, Problem> {
+async fn handler(
+    loaded: &Loaded,
+    sandbox: &Sandbox,
+    consumer: &Consumer,
+    premises: &Premises,
+) -> Result<Handler, Vec<Problem>> {
     let at = format!("/consumers/{}/handler/component", consumer.name);
     let component = &consumer.handler.component;
     let path = loaded.folder.join(component);
     let bytes = read_component(&path).map_err(|error| {
-        Problem::at(&at, format!("the component `{}` cannot be read: {error}", path.display()))
-            .hint("build the handler first; the path is relative to the contract file")
+        let says = format!("the component `{}` cannot be read: {error}", path.display());
+        vec![
+            Problem::at(&at, says).hint("build the handler first; the path is relative to the contract file"),
+        ]
     })?;
     let began = Instant::now();
     let grants = grants(&loaded.contract, consumer);
+    let granted = Granted::resolve(consumer, stores(&loaded.contract), premises)?;
     let unfit = |error: ComponentError| {
-        let problem = Problem::at(&at, format!("`{component}` cannot be this handler: {error}"));
+        let problem = match error.grant() {
+            // The line that has to change is that of the grants, or where they would be.
+            Some(_) => {
+                let at = format!("/consumers/{}", consumer.name);
+                let problem = if consumer.capabilities == Capabilities::default() {
+                    Problem::at(at, format!("`{component}` cannot be this handler: {error}")).on_key()
+                } else {
+                    Problem::at(
+                        format!("{at}/capabilities"),
+                        format!("`{component}` cannot be this handler: {error}"),
+                    )
+                    .on_key()
+                };
+                problem.because("a handler reaches nothing that its contract does not grant")
+            }
+            None => Problem::at(&at, format!("`{component}` cannot be this handler: {error}")),
+        };
         match error.hint() {
-            Some(hint) => problem.hint(hint),
-            None => problem,
+            Some(hint) => vec![problem.hint(hint)],
+            None => vec![problem],
         }
     };
-    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).map_err(unfit)?;
+    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants, granted).map_err(unfit)?;
     handler.try_start().await.map_err(unfit)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(consumer = consumer.name, component, took_ms, "handler is loaded");
     Ok(handler)
+}
+
+/// The names of all key-value stores of a contract.
+fn stores(contract: &Contract) -> Vec<String> {
+    let stores = contract.consumers.values().flat_map(|consumer| &consumer.capabilities.key_value);
+    stores.map(|store| store.name.clone()).collect()
 }
 
 fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {

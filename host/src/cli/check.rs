@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::contract::{Contract, Problems, Severity};
 use crate::load::{self, Handlers};
+use crate::sandbox::Premises;
 use crate::topology;
 
 use super::{CacheArgs, ContractArgs, Exit, print_data, print_problems};
@@ -61,7 +62,11 @@ impl Check {
         let mut handlers = None;
         if !self.no_components {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            match runtime.block_on(load::handlers(&loaded, self.cache.open()?))? {
+            match runtime.block_on(load::handlers(
+                &loaded,
+                self.cache.open()?,
+                Premises::to_look(&loaded.folder),
+            ))? {
                 Ok(loaded) => handlers = Some(loaded),
                 Err(problems) => found = problems.and(found),
             }

@@ -4,6 +4,7 @@ mod apply;
 mod asyncapi;
 mod broker;
 mod check;
+mod data;
 mod diff;
 mod explain;
 mod import;
@@ -26,6 +27,7 @@ use crate::load::{self, Loaded};
 use crate::sandbox::Cache;
 
 use broker::{BrokerArgs, ManagementArgs};
+use data::DataArgs;
 
 /// What the libraries may log unless asked otherwise: what goes wrong in them comes back to us as an error.
 const LIBRARIES_LOG: &str = "lapin=off,cranelift=warn,wasmtime=warn,wasmtime_wasi=warn";

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::load;
 use crate::run::{Host, RunError};
 
-use super::{BrokerArgs, CacheArgs, ContractArgs, Exit, print_problems};
+use super::{BrokerArgs, CacheArgs, ContractArgs, DataArgs, Exit, print_problems};
 
 /// Declare the topology and consume until Ctrl-C or SIGTERM
 ///
@@ -25,6 +25,8 @@ pub(super) struct Run {
     broker: BrokerArgs,
     #[command(flatten)]
     cache: CacheArgs,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// How long to finish what is in flight when stopping, in seconds
     #[arg(long, env = "WARREN_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -54,7 +56,9 @@ impl Run {
         };
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
-        let handlers = match guests.block_on(load::handlers(&loaded, self.cache.open()?))? {
+        let cache = self.cache.open()?;
+        let premises = self.data.premises(&loaded, cache.as_ref())?;
+        let handlers = match guests.block_on(load::handlers(&loaded, cache, premises))? {
             Ok(handlers) => handlers,
             Err(problems) => {
                 print_problems(&problems);

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::source::join;
-use super::{Capabilities, Contract, Isolation};
+use super::{Contract, Isolation};
 
 impl Contract {
     /// Everything in the contract that `run` has to refuse, because it does not do it yet.
@@ -22,19 +22,6 @@ impl Contract {
             let at = join("/consumers", &consumer.name);
             if consumer.handler.isolation == Isolation::Reuse {
                 cannot(join(&join(&at, "handler"), "isolation"), "a handler with `isolation: reuse`");
-            }
-            let Capabilities { config, secrets, http, files, key_value } = &consumer.capabilities;
-            for (key, granted) in [
-                ("config", !config.is_empty()),
-                ("secrets", !secrets.is_empty()),
-                ("http", !http.is_empty()),
-                ("files", !files.is_empty()),
-                ("keyValue", !key_value.is_empty()),
-            ] {
-                if granted {
-                    let at = join(&join(&at, "capabilities"), key);
-                    cannot(at, &format!("a handler with the capability `{key}`"));
-                }
             }
         }
         problems

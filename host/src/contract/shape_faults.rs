@@ -88,7 +88,7 @@ pub(super) fn is_known(key: &str) -> bool {
 
 /// What has this key, in words.
 fn owners(key: &str) -> Vec<&'static str> {
-    const WORDS: [(&str, &str); 15] = [
+    const WORDS: [(&str, &str); 18] = [
         ("Allow", "an entry of `allow`"),
         ("Binding", "a binding"),
         ("Capabilities", "the `capabilities` of a consumer"),
@@ -98,12 +98,15 @@ fn owners(key: &str) -> Vec<&'static str> {
         ("Event", "an event"),
         ("Exchange", "an exchange"),
         ("Handler", "the `handler` of a consumer"),
+        ("HttpGrant", "an entry of `http`"),
         ("Message", "a message"),
         ("OnFailure", "the `onFailure` of a consumer"),
         ("Publisher", "a publisher"),
         ("Queue", "a queue"),
         ("Retry", "the `retry` of a queue"),
         ("Rpc", "an rpc"),
+        ("SecretGrant", "an entry of `secrets`"),
+        ("StoreGrant", "an entry of `keyValue`"),
     ];
     let has = |name: &str| !schema()["$defs"][name]["properties"][key].is_null();
     let mut owners: Vec<&str> =
@@ -241,6 +244,9 @@ fn fragment(sentence: &str) -> String {
 }
 
 fn noun(kind: &str) -> String {
+    if let Some((one, other)) = kind.split_once(" or ") {
+        return format!("{} or {}", noun(one), noun(other));
+    }
     match kind {
         "object" => "a mapping".to_owned(),
         "array" => "a list".to_owned(),

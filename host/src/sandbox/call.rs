@@ -9,6 +9,7 @@ use crate::message::{HeaderValue, Message, decimal};
 use crate::policy::{Attempt, Failure, Fault, Outcome, history};
 
 use super::Handler;
+use super::capabilities::{Uncommitted, Writes};
 use super::inspect::{self, ComponentError};
 use super::outbox::Outgoing;
 use super::state::{Context, State};
@@ -39,19 +40,42 @@ pub struct Call {
 
 /// The host could not ask the guest. Costs the message no attempt.
 #[derive(Debug, thiserror::Error)]
-#[error("the handler could not be started: {0}")]
+#[error("the handler could not be called: {0}")]
 pub struct HostFault(String);
+
+/// How often a call is made again at once because another has written what it had read.
+const CONFLICTS_MAX: u32 = 32;
 
 impl Handler {
     /// Hands a message to a fresh instance.
     pub async fn call(&self, message: &Message, info: CallInfo<'_>) -> Result<Call, HostFault> {
+        let mut conflicts = 0;
+        loop {
+            let (mut call, writes) = self.call_once(message, &info).await?;
+            match self.granted.keep(writes).await {
+                Ok(()) => return Ok(call),
+                // Nothing of the call has had an effect, so it is made again, with what is there now.
+                Err(Uncommitted::Conflict { .. }) if conflicts < CONFLICTS_MAX => conflicts += 1,
+                Err(full @ Uncommitted::Full { .. }) => {
+                    call = Call {
+                        outcome: Outcome::Failed(Failure::Transient(full.to_string())),
+                        outbox: Vec::new(),
+                    };
+                    return Ok(call);
+                }
+                Err(error) => return Err(HostFault(error.to_string())),
+            }
+        }
+    }
+
+    async fn call_once(&self, message: &Message, info: &CallInfo<'_>) -> Result<(Call, Writes), HostFault> {
         let context = Context {
             consumer: self.consumer.clone(),
             message_id: info.message_id.to_owned(),
             attempt: info.attempt.number,
         };
-        let mut store = self.store(context);
-        let input = self.input(message, &info);
+        let mut store = self.store(context)?;
+        let input = self.input(message, info);
         let started = Instant::now();
         let run = async {
             let handler = self.pre.instantiate_async(&mut store).await?;
@@ -66,18 +90,38 @@ impl Handler {
             Ok(Ok(Err(failure))) => Outcome::Failed(own(failure)),
             Ok(Err(error)) => self.fault(store.data(), &error)?,
         };
-        let outbox = match outcome {
-            Outcome::Handled => std::mem::take(&mut store.data_mut().outbox.messages),
-            _ => Vec::new(),
-        };
-        Ok(Call { outcome, outbox })
+        let state = store.data_mut();
+        Ok(match outcome {
+            Outcome::Handled => {
+                let outbox = std::mem::take(&mut state.outbox.messages);
+                (Call { outcome, outbox }, state.capabilities.take_writes())
+            }
+            _ => (Call { outcome: self.redacted(outcome), outbox: Vec::new() }, Writes::default()),
+        })
+    }
+
+    /// What the guest said of its failure, without secrets.
+    fn redacted(&self, outcome: Outcome) -> Outcome {
+        let redact = |text: String| self.granted.redact(&text).into_owned();
+        match outcome {
+            Outcome::Failed(Failure::Permanent(text)) => Outcome::Failed(Failure::Permanent(redact(text))),
+            Outcome::Failed(Failure::Transient(text)) => Outcome::Failed(Failure::Transient(redact(text))),
+            Outcome::Failed(Failure::Unauthorized(text)) => {
+                Outcome::Failed(Failure::Unauthorized(redact(text)))
+            }
+            Outcome::Failed(Failure::RateLimited { retry_after, reason }) => {
+                Outcome::Failed(Failure::RateLimited { retry_after, reason: redact(reason) })
+            }
+            Outcome::Faulted(Fault::Trap(text)) => Outcome::Faulted(Fault::Trap(redact(text))),
+            other => other,
+        }
     }
 
     /// Makes an instance and throws it away: shows before the first message what cannot start.
     pub async fn try_start(&self) -> Result<(), ComponentError> {
         let context = Context { consumer: self.consumer.clone(), message_id: String::new(), attempt: 0 };
-        let mut store = self.store(context);
         let not_startable = |reason: String| ComponentError::NotStartable { reason };
+        let mut store = self.store(context).map_err(|fault| not_startable(fault.to_string()))?;
         let starting = self.pre.instance_pre().instantiate_async(&mut store);
         let instance = match tokio::time::timeout(self.deadline, starting).await {
             Ok(Ok(instance)) => instance,
@@ -95,8 +139,9 @@ impl Handler {
         typed.map(|_| ()).map_err(|error| inspect::wrong_type(&error))
     }
 
-    fn store(&self, context: Context) -> Store<State> {
-        let state = State::new(self.grants.clone(), context, self.memory_bytes_max);
+    fn store(&self, context: Context) -> Result<Store<State>, HostFault> {
+        let state = State::new(self.grants.clone(), self.granted.clone(), context, self.memory_bytes_max);
+        let state = state.map_err(|error| HostFault(format!("a folder cannot be opened: {error:#}")))?;
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -109,7 +154,7 @@ impl Handler {
             // Through tokio's own yield, so that timers and sockets of this runtime get their turn.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        store
+        Ok(store)
     }
 
     fn fault(&self, state: &State, error: &wasmtime::Error) -> Result<Outcome, HostFault> {
@@ -126,6 +171,9 @@ impl Handler {
         let stderr = state.stderr.text();
         if !stderr.is_empty() {
             text = format!("{text}; stderr: {stderr}");
+        }
+        if let Some(refused) = state.capabilities.refused() {
+            text = format!("{text}; before that, {refused}");
         }
         if let Some(refused) = &state.outbox.refused {
             text = format!("{text}; before that, {refused}");

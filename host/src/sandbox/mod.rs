@@ -6,6 +6,7 @@
 
 mod cache;
 mod call;
+mod capabilities;
 mod engine;
 mod inspect;
 mod outbox;
@@ -24,6 +25,7 @@ use crate::contract::HandlerSpec;
 
 pub use cache::Cache;
 pub use call::{Call, CallInfo, HostFault};
+pub use capabilities::{Granted, Premises, Stores};
 pub use engine::EngineOptions;
 use engine::Ticker;
 pub use inspect::ComponentError;
@@ -43,6 +45,7 @@ pub struct Handler {
     pre: wit::HandlerPre<State>,
     engine: Engine,
     grants: Arc<Grants>,
+    granted: Arc<Granted>,
     consumer: Arc<str>,
     /// SHA-256 of the component, in hex.
     pub digest: String,
@@ -66,6 +69,7 @@ impl Sandbox {
         bytes: &[u8],
         spec: &HandlerSpec,
         grants: Grants,
+        granted: Granted,
     ) -> Result<Handler, ComponentError> {
         let digest = hex(&Sha256::digest(bytes));
         if let Some(wanted) = spec.sha256.as_ref().filter(|wanted| **wanted != digest) {
@@ -74,15 +78,17 @@ impl Sandbox {
         inspect::binary(bytes)?;
         let component = self.compile(consumer, bytes, &digest)?;
         inspect::world(&component, &self.engine)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| inspect::unlinkable(&component, &self.engine, &error))?;
+        let mut linker = self.linker.clone();
+        capabilities::link(&mut linker, &granted).map_err(|error| inspect::wrong_type(&error))?;
+        let pre = linker.instantiate_pre(&component).map_err(|error| {
+            inspect::unlinkable(&component, &self.engine, |import| granted.has(import), &error)
+        })?;
         let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type(&error))?;
         Ok(Handler {
             pre,
             engine: self.engine.clone(),
             grants: Arc::new(grants),
+            granted: Arc::new(granted),
             consumer: consumer.into(),
             digest,
             deadline: spec.deadline,

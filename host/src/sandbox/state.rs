@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::message::{HeaderValue, Headers, Properties};
 
+use super::capabilities::{Granted, PerCall};
 use super::outbox::{Grants, Outbox, Refusal, Request};
 use super::wit;
 use super::wit::warren::handler::{logging, publisher, types};
@@ -30,7 +31,9 @@ const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// The state of one call's store.
 pub(super) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) granted: Arc<Granted>,
+    pub(super) capabilities: PerCall,
     pub(super) limits: Limits,
     pub(super) outbox: Outbox,
     pub(super) stderr: Capture,
@@ -48,27 +51,36 @@ pub(super) struct Context {
 }
 
 impl State {
-    pub(super) fn new(grants: Arc<Grants>, context: Context, memory_bytes_max: usize) -> Self {
+    pub(super) fn new(
+        grants: Arc<Grants>,
+        granted: Arc<Granted>,
+        context: Context,
+        memory_bytes_max: usize,
+    ) -> wasmtime::Result<Self> {
         let stderr = Capture::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        let wasi = WasiCtxBuilder::new()
+        let mut wasi = WasiCtxBuilder::new();
+        granted.apply(&mut wasi)?;
+        let wasi = wasi
             .stdout(wasmtime_wasi::p2::pipe::SinkOutputStream)
             .stderr(stderr.clone())
             .max_random_size(RANDOM_BYTES_MAX)
             .allow_tcp(false)
             .allow_udp(false)
             .build();
-        Self {
+        Ok(Self {
             wasi,
             table,
+            capabilities: granted.per_call(),
+            granted,
             limits: Limits { memory_bytes_max, memory_exceeded: false },
             outbox: Outbox::default(),
             stderr,
             grants,
             context,
             log_lines: 0,
-        }
+        })
     }
 }
 
@@ -123,8 +135,12 @@ impl logging::Host for State {
             }
             return Ok(());
         }
+        let message = self.granted.redact(&message);
         let message = cut(&message);
-        let fields: String = fields.iter().map(|(name, value)| format!(" {name}={value:?}")).collect();
+        let field = |(name, value): &(String, String)| {
+            format!(" {}={:?}", self.granted.redact(name), self.granted.redact(value))
+        };
+        let fields: String = fields.iter().map(field).collect();
         let fields = cut(&fields);
         let Context { consumer, message_id, attempt } = &self.context;
         let consumer = &**consumer;
