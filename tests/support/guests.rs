@@ -35,6 +35,10 @@ guests! {
     SLEEPS = "sleeps",
     SUCCEEDS = "succeeds",
     TRAPS = "traps",
+    USES_CONFIG = "uses-config",
+    USES_FILES = "uses-files",
+    USES_HTTP = "uses-http",
+    USES_KEY_VALUE = "uses-key-value",
 }
 
 impl Guest {
