@@ -11,6 +11,7 @@
 //! - `language`: what the contract language can say beside that, carried out.
 //! - `checking`: `warren check`.
 //! - `at_most_once`: consumers that are acked on receipt.
+//! - `capabilities`: what handlers are granted beside their messages.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
@@ -29,6 +30,7 @@ mod addresses;
 mod applied;
 mod at_most_once;
 mod bodies;
+mod capabilities;
 mod checking;
 mod connections;
 mod diff_command;

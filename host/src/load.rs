@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use tokio::runtime::Handle;
 
 use crate::contract::{Capabilities, Consumer, Contract, Problem, Problems, Surroundings};
-use crate::sandbox::{Cache, ComponentError, EngineOptions, Granted, Grants, Handler, Premises, Sandbox};
+use crate::metrics::Metrics;
+use crate::sandbox::{
+    Cache, Compiler, ComponentError, EngineOptions, Granted, Grants, Handler, Premises, Sandbox,
+};
 
 /// The largest component, in bytes. Python's are 18 MB.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -44,21 +49,31 @@ pub fn contract(path: &Path) -> anyhow::Result<Result<Loaded, Box<Problems>>> {
     Ok(contract.map(|contract| Loaded { contract, folder: folder.clone() }))
 }
 
+/// What handlers are made with.
+#[derive(Debug)]
+pub struct Means {
+    /// Where compiled components are kept.
+    pub cache: Option<Cache>,
+    /// What compiles them.
+    pub compiler: Compiler,
+    /// Threads for calls that compute for long.
+    pub heavy: Handle,
+    /// Where calls are counted.
+    pub metrics: Arc<Metrics>,
+    /// Where what handlers are granted is looked up.
+    pub premises: Premises,
+}
+
 /// Loads, checks and compiles the component of every consumer. All that is wrong with them is reported at once.
-pub async fn handlers(
-    loaded: &Loaded,
-    cache: Option<Cache>,
-    premises: Premises,
-) -> anyhow::Result<Result<Handlers, Problems>> {
+pub async fn handlers(loaded: &Loaded, means: Means) -> anyhow::Result<Result<Handlers, Problems>> {
     let contract = &loaded.contract;
-    let consumers = || contract.consumers.values();
-    let options = EngineOptions {
-        calls_max: consumers().map(|consumer| u32::from(consumer.handler.concurrency)).sum(),
-    };
-    let sandbox = Sandbox::new(options, cache)?;
+    let options =
+        EngineOptions { calls_max: contract.calls_max(), stack_bytes_max: contract.stack_bytes_max };
+    let Means { cache, compiler, heavy, metrics, premises } = means;
+    let sandbox = Sandbox::new(options, cache, compiler, heavy, metrics)?;
     let mut by_consumer = BTreeMap::new();
     let mut problems = Vec::new();
-    for consumer in consumers() {
+    for consumer in contract.consumers.values() {
         match handler(loaded, &sandbox, consumer, &premises).await {
             Ok(handler) => {
                 by_consumer.insert(consumer.name.clone(), handler);
@@ -83,41 +98,34 @@ async fn handler(
     let path = loaded.folder.join(component);
     let bytes = read_component(&path).map_err(|error| {
         let says = format!("the component `{}` cannot be read: {error}", path.display());
-        vec![
-            Problem::at(&at, says).hint("build the handler first; the path is relative to the contract file"),
-        ]
+        let problem = Problem::at(&at, says);
+        vec![problem.hint("build the handler first; the path is relative to the contract file")]
     })?;
     let began = Instant::now();
     let grants = grants(&loaded.contract, consumer);
     let granted = Granted::resolve(consumer, stores(&loaded.contract), premises)?;
     let unfit = |error: ComponentError| {
-        let problem = match error.grant() {
-            // The line that has to change is that of the grants, or where they would be.
-            Some(_) => {
-                let at = format!("/consumers/{}", consumer.name);
-                let problem = if consumer.capabilities == Capabilities::default() {
-                    Problem::at(at, format!("`{component}` cannot be this handler: {error}")).on_key()
-                } else {
-                    Problem::at(
-                        format!("{at}/capabilities"),
-                        format!("`{component}` cannot be this handler: {error}"),
-                    )
-                    .on_key()
-                };
-                problem.because("a handler reaches nothing that its contract does not grant")
-            }
-            None => Problem::at(&at, format!("`{component}` cannot be this handler: {error}")),
-        };
-        match error.hint() {
-            Some(hint) => vec![problem.hint(hint)],
-            None => vec![problem],
-        }
+        let says = format!("`{component}` cannot be this handler: {error}");
+        let problem =
+            if error.grant().is_some() { ungranted(consumer, says) } else { Problem::at(&at, says) };
+        vec![match error.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }]
     };
-    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants, granted).map_err(unfit)?;
-    handler.try_start().await.map_err(unfit)?;
+    let handler =
+        sandbox.load(&consumer.name, &bytes, &consumer.handler, grants, granted).await.map_err(unfit)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(consumer = consumer.name, component, took_ms, "handler is loaded");
     Ok(handler)
+}
+
+/// At the line that has to change: that of the capabilities, or of the consumer that has none.
+fn ungranted(consumer: &Consumer, says: String) -> Problem {
+    let at = format!("/consumers/{}", consumer.name);
+    let has_some = consumer.capabilities != Capabilities::default();
+    let at = if has_some { format!("{at}/capabilities") } else { at };
+    Problem::at(at, says).on_key().because("a handler reaches nothing that its contract does not grant")
 }
 
 /// The names of all key-value stores of a contract.

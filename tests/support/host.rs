@@ -66,11 +66,15 @@ impl Project {
             "WARREN_TLS_CA",
             "WARREN_TLS_CERT",
             "WARREN_TLS_KEY",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
         ] {
             command.env_remove(name);
         }
         // Shared by all tests: what one has compiled, the next need not.
         command.env("WARREN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+        // Each project's own, as its messages are.
+        command.env("WARREN_DATA", self.path("data-of-the-host"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
@@ -93,6 +97,13 @@ impl Project {
         self.start_with(&vhost.url(), &[])
     }
 
+    /// Starts a host with further environment variables and waits until it is ready.
+    pub(crate) fn start_in(&self, vhost: &Vhost, environment: &[(&str, &str)]) -> Host {
+        let host = self.launch_in(&vhost.url(), &[], environment);
+        host.until_ready(1);
+        host
+    }
+
     /// Starts a host with further arguments and waits until it is ready.
     pub(crate) fn start_with(&self, url: &str, arguments: &[&str]) -> Host {
         let host = self.launch(url, arguments);
@@ -102,10 +113,14 @@ impl Project {
 
     /// Starts a host, and does not wait for anything.
     pub(crate) fn launch(&self, url: &str, arguments: &[&str]) -> Host {
+        self.launch_in(url, arguments, &[])
+    }
+
+    fn launch_in(&self, url: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Host {
         let log = tempfile::Builder::new().prefix("log-").tempfile_in(self.folder.path());
         let (log, path) = log.expect("a new file").keep().expect("a file");
         let mut command = self.command(&["run", "contract.yaml", "--amqp-url", url, "--log-format", "json"]);
-        command.args(arguments).stdout(Stdio::null()).stderr(log);
+        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::null()).stderr(log);
         let child = RefCell::new(command.spawn().expect("the binary starts"));
         Host { child, log: path, _project: self.clone() }
     }
@@ -162,6 +177,11 @@ impl Host {
         events
             .filter(|event: &Value| event["message"].as_str().is_some_and(|said| said.contains(message)))
             .collect()
+    }
+
+    /// All that has been logged.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).expect("a log")).into_owned()
     }
 
     /// How much has been logged, in bytes.

@@ -17,14 +17,18 @@ mod topology;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::runtime::Handle;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::contract::Problems;
-use crate::load::{self, Loaded};
-use crate::sandbox::Cache;
+use crate::load::{self, Loaded, Means};
+use crate::metrics::Metrics;
+use crate::sandbox::{COMPILE_COMMAND, Cache, Compiler, Premises, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 use data::DataArgs;
@@ -86,6 +90,9 @@ enum Command {
     Import(import::Import),
     Explain(explain::Explain),
     Topology(topology::Topology),
+    /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompileComponent,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -190,6 +197,9 @@ impl Cli {
             Command::Import(import) => import.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
+            Command::CompileComponent => {
+                compile_child().map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+            }
         }
     }
 }
@@ -224,6 +234,21 @@ impl CacheArgs {
                 Cache::open(folder).inspect_err(|error| tracing::warn!("no compile cache: {error:#}")).ok()
             })),
         }
+    }
+}
+
+impl CacheArgs {
+    /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
+    fn means(
+        &self,
+        heavy: Handle,
+        metrics: Arc<Metrics>,
+        premises: impl FnOnce(Option<&Cache>) -> anyhow::Result<Premises>,
+    ) -> anyhow::Result<Means> {
+        let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
+        let cache = self.open()?;
+        let premises = premises(cache.as_ref())?;
+        Ok(Means { cache, compiler: Compiler::Process(program), heavy, metrics, premises })
     }
 }
 

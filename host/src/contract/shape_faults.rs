@@ -88,7 +88,7 @@ pub(super) fn is_known(key: &str) -> bool {
 
 /// What has this key, in words.
 fn owners(key: &str) -> Vec<&'static str> {
-    const WORDS: [(&str, &str); 18] = [
+    const WORDS: [(&str, &str); 20] = [
         ("Allow", "an entry of `allow`"),
         ("Binding", "a binding"),
         ("Capabilities", "the `capabilities` of a consumer"),
@@ -99,11 +99,13 @@ fn owners(key: &str) -> Vec<&'static str> {
         ("Exchange", "an exchange"),
         ("Handler", "the `handler` of a consumer"),
         ("HttpGrant", "an entry of `http`"),
+        ("Limits", "the `limits` of a handler"),
         ("Message", "a message"),
         ("OnFailure", "the `onFailure` of a consumer"),
         ("Publisher", "a publisher"),
         ("Queue", "a queue"),
         ("Retry", "the `retry` of a queue"),
+        ("Reuse", "the `reuse` of a handler"),
         ("Rpc", "an rpc"),
         ("SecretGrant", "an entry of `secrets`"),
         ("StoreGrant", "an entry of `keyValue`"),

@@ -4,32 +4,46 @@
 //! checked against the world it has to have, compiled (or taken from our own cache) and linked. Each call gets a fresh
 //! instance with its own memory limit and deadline, and gives back what the guest did as data.
 
+mod admission;
 mod cache;
 mod call;
 mod capabilities;
+mod compile;
 mod engine;
+mod guest_log;
 mod inspect;
+mod instance;
+mod lane;
+mod limits;
 mod outbox;
+mod pool;
+mod random;
 mod state;
 mod wit;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicU32;
 
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use crate::contract::HandlerSpec;
+use crate::contract::{HandlerSpec, Isolation};
+use crate::metrics::{HandlerMetrics, Metrics};
 
+use admission::Admission;
 pub use cache::Cache;
+use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
 pub use capabilities::{Granted, Premises, Stores};
+pub use compile::{COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 pub use engine::EngineOptions;
 use engine::Ticker;
 pub use inspect::ComponentError;
 pub use outbox::{Grants, Outgoing};
+use pool::Pool;
 use state::State;
 
 /// The engine that all handlers share.
@@ -37,33 +51,57 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<State>,
     cache: Option<Cache>,
+    compiler: Compiler,
+    admission: Arc<Admission>,
+    heavy: Handle,
+    metrics: Arc<Metrics>,
     _ticker: Ticker,
 }
 
 /// A component that is ready to be called.
 pub struct Handler {
+    ready: Arc<Ready>,
+    usual: Usual,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+}
+
+/// Everything that a call needs. Calls that outlive their message hold on to it.
+struct Ready {
     pre: wit::HandlerPre<State>,
     engine: Engine,
     grants: Arc<Grants>,
     granted: Arc<Granted>,
     consumer: Arc<str>,
-    /// SHA-256 of the component, in hex.
-    pub digest: String,
-    deadline: Duration,
-    memory_bytes_max: usize,
+    spec: HandlerSpec,
+    pool: Arc<Pool>,
+    admission: Arc<Admission>,
+    /// How many places an instance takes.
+    weight: AtomicU32,
+    heavy: Handle,
+    metrics: HandlerMetrics,
 }
 
 impl Sandbox {
-    /// Makes an engine. Compiled components are kept in `cache`, if there is one.
-    pub fn new(options: EngineOptions, cache: Option<Cache>) -> anyhow::Result<Self> {
+    /// Makes an engine. Compiled components are kept in `cache`, if there is one. Calls that compute for long go on
+    /// among the threads of `heavy`.
+    pub fn new(
+        options: EngineOptions,
+        cache: Option<Cache>,
+        compiler: Compiler,
+        heavy: Handle,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
         let engine = engine::new(options)?;
         let linker = state::linker(&engine)?;
         let ticker = Ticker::start(&engine);
-        Ok(Self { engine, linker, cache, _ticker: ticker })
+        let admission = Arc::new(Admission::new(options.calls_max.max(1)));
+        Ok(Self { engine, linker, cache, compiler, admission, heavy, metrics, _ticker: ticker })
     }
 
-    /// Makes a handler of the component in `bytes`. What is wrong with the component is a `ComponentError`.
-    pub fn load(
+    /// Makes a handler of the component in `bytes`, and tries whether it can be started. What is wrong with the component
+    /// is a `ComponentError`.
+    pub async fn load(
         &self,
         consumer: &str,
         bytes: &[u8],
@@ -76,7 +114,7 @@ impl Sandbox {
             return Err(ComponentError::Digest { wanted: wanted.clone(), found: digest });
         }
         inspect::binary(bytes)?;
-        let component = self.compile(consumer, bytes, &digest)?;
+        let component = self.component(consumer, bytes, &digest).await?;
         inspect::world(&component, &self.engine)?;
         let mut linker = self.linker.clone();
         capabilities::link(&mut linker, &granted).map_err(|error| inspect::wrong_type(&error))?;
@@ -84,29 +122,45 @@ impl Sandbox {
             inspect::unlinkable(&component, &self.engine, |import| granted.has(import), &error)
         })?;
         let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type(&error))?;
-        Ok(Handler {
+        let metrics = self.metrics.handler(consumer);
+        let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
+        let pool = Arc::new(Pool::new(bounds, metrics.clone()));
+        self.admission.adopt(&pool);
+        let ready = Ready {
             pre,
             engine: self.engine.clone(),
             grants: Arc::new(grants),
             granted: Arc::new(granted),
             consumer: consumer.into(),
-            digest,
-            deadline: spec.deadline,
-            memory_bytes_max: spec.memory_bytes_max,
-        })
+            spec: spec.clone(),
+            pool,
+            admission: Arc::clone(&self.admission),
+            weight: AtomicU32::new(1),
+            heavy: self.heavy.clone(),
+            metrics,
+        };
+        let handler = Handler { ready: Arc::new(ready), usual: Usual::default(), digest };
+        handler.try_start().await?;
+        Ok(handler)
     }
 
-    fn compile(&self, consumer: &str, bytes: &[u8], digest: &str) -> Result<Component, ComponentError> {
+    async fn component(
+        &self,
+        consumer: &str,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<Component, ComponentError> {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
             return Ok(component);
         }
         tracing::info!(consumer, kilobytes = bytes.len() / 1024, "compiling the handler");
-        let compiled = Component::new(&self.engine, bytes)
+        let code = self.compiler.compile(&self.engine, bytes).await?;
+        let component = cache::deserialize(&self.engine, &code)
             .map_err(|error| ComponentError::Invalid { reason: format!("{error:#}") })?;
         if let Some(cache) = &self.cache {
-            cache.store(&self.engine, digest, &compiled);
+            cache.store(&self.engine, digest, &code);
         }
-        Ok(compiled)
+        Ok(component)
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub(in crate::contract) use flow::{
-    Allow, Command, Consumer, Event, Example, Handler, Message, OnFailure, Publisher, Rpc,
+    Allow, Command, Consumer, Event, Example, Handler, Limits, Message, OnFailure, Publisher, Reuse, Rpc,
 };
 pub use flow::{DeliveryMode, Encoding, FailureAction, Isolation};
 pub use grants::Access;
@@ -47,6 +47,14 @@ pub(in crate::contract) struct Contract {
     #[schemars(range(min = 1, max = 1_048_576))]
     #[serde(rename = "memoryMiB")]
     pub(in crate::contract) memory_mib: Option<u64>,
+    /// How many calls may run at the same time, over all handlers; those beyond it wait. As many as the handlers have
+    /// `concurrency` together if not said, at most 4000.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::contract) concurrency: Option<u16>,
+    /// How much stack a handler may use, in KiB; 512 if not said. One value for all handlers.
+    #[schemars(range(min = 64, max = 16_384))]
+    #[serde(rename = "stackKiB")]
+    pub(in crate::contract) stack_kib: Option<u32>,
     /// Warnings that are meant, each with the reason.
     #[serde(default)]
     pub(in crate::contract) allow: Vec<Allow>,

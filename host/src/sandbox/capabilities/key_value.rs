@@ -41,7 +41,8 @@ const BATCH_MAX: usize = 1_000;
 
 /// An open store, as a guest holds it.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+#[expect(unreachable_pub, reason = "what is generated names it so")]
+pub struct Bucket {
     name: Arc<str>,
     bytes_max: u64,
 }

@@ -24,9 +24,10 @@ impl Redactor {
             if value.chars().count() >= LENGTH_MIN {
                 hidden.push(value.to_owned());
                 // As Rust, JSON and others write it within quotes.
-                let escaped: String = value.escape_debug().collect();
+                let quoted = format!("{value:?}");
+                let escaped = &quoted[1..quoted.len() - 1];
                 if escaped != value {
-                    hidden.push(escaped);
+                    hidden.push(escaped.to_owned());
                 }
             }
             let lines = value.lines().map(str::trim).filter(|line| line.len() >= LINE_LENGTH_MIN);
