@@ -11,6 +11,7 @@
 //! - `language`: what the contract language can say beside that, carried out.
 //! - `checking`: `warren check`.
 //! - `at_most_once`: consumers that are acked on receipt.
+//! - `io_bound`: a thousand messages that wait at once.
 //! - `capabilities`: what handlers are granted beside their messages.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
@@ -37,6 +38,7 @@ mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod io_bound;
 mod language;
 mod native_delay;
 mod outcomes;

@@ -184,6 +184,15 @@ impl Host {
         String::from_utf8_lossy(&std::fs::read(&self.log).expect("a log")).into_owned()
     }
 
+    /// A number of the process, by its name in `/proc/PID/status`.
+    pub(crate) fn status(&self, name: &str) -> usize {
+        let path = format!("/proc/{}/status", self.child.borrow().id());
+        let status = std::fs::read_to_string(path).expect("a running host");
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+        number.expect("a number")
+    }
+
     /// How much has been logged, in bytes.
     pub(crate) fn log_bytes(&self) -> u64 {
         File::open(&self.log).and_then(|log| log.metadata()).expect("a log").len()

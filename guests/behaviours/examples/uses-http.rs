@@ -3,7 +3,7 @@
 //! `{"requests": [{"method": "GET", "url": "http://..", "authority": "other", "headers": [["name", "value"]], "body": ".."}]}`
 
 use warren_guest::http::{HttpError, Request};
-use warren_guest::{Result, handler, json, publish, serde_json::Value};
+use warren_guest::{Failure, Result, handler, json, publish, serde_json::Value};
 
 #[derive(serde::Deserialize)]
 struct Task {
@@ -11,6 +11,9 @@ struct Task {
     /// Only how many answers there were is published.
     #[serde(default)]
     count: bool,
+    /// Nothing is published; anything but the status 200 is a failure.
+    #[serde(default)]
+    quiet: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -48,6 +51,10 @@ fn answer(wanted: Wanted) -> Value {
 fn use_http(task: Task) -> Result {
     let answers: Vec<Value> = task.requests.into_iter().map(answer).collect();
     let answered = answers.iter().filter(|answer| answer["status"] == 200).count();
+    if task.quiet {
+        let failed = answers.iter().find(|answer| answer["status"] != 200);
+        return failed.map_or(Ok(()), |answer| Err(Failure::transient(answer)));
+    }
     let told = if task.count { json!({ "answered": answered }) } else { json!({ "answers": answers }) };
     publish("echoed", &told)?;
     Ok(())

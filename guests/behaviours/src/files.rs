@@ -34,7 +34,7 @@ pub fn step(step: &[String]) -> String {
         }
         _ => Ok("no such step".to_owned()),
     };
-    done.unwrap_or_else(|error| format!("{error:?}"))
+    done.unwrap_or_else(|error| error.name().to_owned())
 }
 
 fn done((): ()) -> String {

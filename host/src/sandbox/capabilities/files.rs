@@ -56,6 +56,8 @@ fn open_one(
 ) -> Result<Folder, (String, &'static str)> {
     const MAKE: &str = "make the folder before the host starts; the path is relative to the contract file";
     let path = path_of(&premises.folder, &grant.path);
+    // Of the folder of a contract that is named without one.
+    let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
     let shown = path.display();
     let real = path
         .canonicalize()

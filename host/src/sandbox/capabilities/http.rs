@@ -300,13 +300,19 @@ fn code(error: &hyper::Error) -> ErrorCode {
         ErrorCode::HttpResponseHeaderSectionSize(u32::try_from(HEAD_BYTES_MAX).ok())
     } else if error.is_parse() {
         ErrorCode::HttpProtocolError
-    } else if error.is_incomplete_message() {
+    } else if error.is_incomplete_message() || is_cut(error) {
         ErrorCode::HttpResponseIncomplete
     } else if error.is_timeout() {
         ErrorCode::HttpResponseTimeout
     } else {
         ErrorCode::ConnectionTerminated
     }
+}
+
+/// Whether a body ended before its length was reached.
+fn is_cut(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|error| error.downcast_ref::<io::Error>());
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 /// A body of which the bytes are counted, together with those of the call's others.
