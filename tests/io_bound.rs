@@ -76,7 +76,9 @@ fn a_thousand_messages_wait_at_once_on_few_threads_and_in_little_memory() {
         (seen.answered.load(Ordering::Relaxed) >= messages).then_some(())
     });
     let took = began.elapsed();
-    eventually("all are acknowledged", Duration::from_secs(60), || vhost.leftovers().is_empty().then_some(()));
+    eventually("all are acknowledged", Duration::from_secs(60), || {
+        vhost.leftovers().is_empty().then_some(())
+    });
     let (peak_kib, most) = (host.status("VmHWM"), seen.most.load(Ordering::Relaxed));
     eprintln!(
         "{messages} messages, each waiting {} ms: {:.0} a second, {most} at once at most, {threads} threads, {} MiB at most",

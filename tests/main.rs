@@ -17,6 +17,8 @@
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
+//! - `hostile`: handlers that mean harm.
+//! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
@@ -47,6 +49,7 @@ mod planning;
 mod publish_command;
 mod publishing;
 mod routing;
+mod sandbox;
 mod shutdown;
 mod startup;
 mod support;

@@ -34,6 +34,7 @@ guests! {
     REPORTS = "reports",
     SLEEPS = "sleeps",
     SUCCEEDS = "succeeds",
+    TELLS = "tells",
     TRAPS = "traps",
     USES_CONFIG = "uses-config",
     USES_FILES = "uses-files",

@@ -28,7 +28,7 @@ use tracing_subscriber::prelude::*;
 use crate::contract::Problems;
 use crate::load::{self, Loaded, Means};
 use crate::metrics::Metrics;
-use crate::sandbox::{COMPILE_COMMAND, Cache, Compiler, Premises, compile_child};
+use crate::sandbox::{COMPILE_COMMAND, Cache, CompileBounds, Compiler, Premises, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 use data::DataArgs;
@@ -92,7 +92,7 @@ enum Command {
     Topology(topology::Topology),
     /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
     #[command(name = COMPILE_COMMAND, hide = true)]
-    CompileComponent,
+    CompileComponent(CompileBounds),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -119,6 +119,9 @@ struct CacheArgs {
     /// Compile anew, and keep nothing
     #[arg(long, conflicts_with = "cache_dir")]
     no_cache: bool,
+
+    #[command(flatten)]
+    compile: CompileBounds,
 }
 
 /// How a command ended. One code for each kind of failure, after sysexits.h.
@@ -197,8 +200,8 @@ impl Cli {
             Command::Import(import) => import.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
-            Command::CompileComponent => {
-                compile_child().map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+            Command::CompileComponent(bounds) => {
+                compile_child(bounds).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
             }
         }
     }
@@ -248,7 +251,8 @@ impl CacheArgs {
         let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
         let cache = self.open()?;
         let premises = premises(cache.as_ref())?;
-        Ok(Means { cache, compiler: Compiler::Process(program), heavy, metrics, premises })
+        let compiler = Compiler::Process { program, bounds: self.compile };
+        Ok(Means { cache, compiler, heavy, metrics, premises })
     }
 }
 

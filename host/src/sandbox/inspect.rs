@@ -123,7 +123,10 @@ impl ComponentError {
             Self::Invalid { reason } if reason.contains("async") => {
                 Some("handlers are synchronous: in JavaScript, build with `componentize-qjs --sync`")
             }
-            Self::Invalid { .. } | Self::TooHard { .. } => None,
+            Self::Invalid { .. } => None,
+            Self::TooHard { .. } => Some(
+                "a component of your own that needs more gets it with `--compile-seconds` and `--compile-memory-mib`",
+            ),
             Self::TooHeavy { .. } => Some("a larger `concurrency` of the contract makes room for it"),
             Self::NotStartable { .. } => Some(
                 "an instance is made before the first message, to see that it can be; `memoryMiB` and `deadlineMs` apply",

@@ -38,7 +38,7 @@ pub use cache::Cache;
 use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
 pub use capabilities::{Granted, Premises, Stores};
-pub use compile::{COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
+pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 pub use engine::EngineOptions;
 use engine::Ticker;
 pub use inspect::ComponentError;
