@@ -13,7 +13,7 @@ use crate::support::broker::Vhost;
 use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::USES_HTTP;
-use crate::support::host::Host;
+use crate::support::host::Project;
 use crate::support::{eventually, runtime, wait};
 
 const WAIT: Duration = Duration::from_millis(100);
@@ -62,14 +62,17 @@ fn a_thousand_messages_wait_at_once_on_few_threads_and_in_little_memory() {
     let seen = Arc::new(Seen::default());
     let port = serve(&seen);
     let vhost = Vhost::fresh("io-bound");
-    let worker = Worker::new(USES_HTTP).handler(&format!("deadlineMs: 60000, concurrency: {IN_FLIGHT}")).consumer(
+    let worker = Worker::new(USES_HTTP).message("maxBodyBytes: 1024").handler(&format!("deadlineMs: 60000, concurrency: {IN_FLIGHT}")).consumer(
         &format!("prefetch: 2000, capabilities: {{ http: [{{ origin: \"http://127.0.0.1:{port}\", allowPrivate: true }}] }}"),
     );
-    let host = Host::start(&worker, &vhost);
+    let project = Project::new(&worker);
+    // Makes the queue, so that all messages wait there when the host begins.
+    project.start(&vhost).finish();
     let task = json!({ "requests": [{ "url": format!("http://127.0.0.1:{port}/") }], "quiet": true });
     let letters = (0..messages).map(|index| Letter::json(&format!("m-{index}"), &task)).collect();
-    let began = Instant::now();
     vhost.client.publish_all("in", "task", letters);
+    let host = project.start(&vhost);
+    let began = Instant::now();
     let mut threads = 0;
     eventually("all have been answered", Duration::from_secs(300), || {
         threads = threads.max(host.status("Threads"));
@@ -81,9 +84,10 @@ fn a_thousand_messages_wait_at_once_on_few_threads_and_in_little_memory() {
     });
     let (peak_kib, most) = (host.status("VmHWM"), seen.most.load(Ordering::Relaxed));
     eprintln!(
-        "{messages} messages, each waiting {} ms: {:.0} a second, {most} at once at most, {threads} threads, {} MiB at most",
+        "{messages} messages, each waiting {} ms: {:.0} a second, {most} at once at most, {} us of CPU each, {threads} threads, {} MiB at most",
         WAIT.as_millis(),
         messages as f64 / took.as_secs_f64(),
+        host.cpu_ms() * 1000 / messages,
         peak_kib / MIB,
     );
     host.finish();

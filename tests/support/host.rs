@@ -193,6 +193,16 @@ impl Host {
         number.expect("a number")
     }
 
+    /// How long the process has computed, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> usize {
+        let path = format!("/proc/{}/stat", self.child.borrow().id());
+        let stat = std::fs::read_to_string(path).expect("a running host");
+        // After the name, which may hold spaces; in hundredths of a second.
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let fields = after.split_whitespace().skip(11).take(2);
+        fields.map(|field| field.parse::<usize>().expect("a number") * 10).sum()
+    }
+
     /// How much has been logged, in bytes.
     pub(crate) fn log_bytes(&self) -> u64 {
         File::open(&self.log).and_then(|log| log.metadata()).expect("a log").len()

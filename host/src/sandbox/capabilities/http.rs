@@ -229,6 +229,11 @@ async fn send(
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::HttpUpgradeFailed);
     }
+    let head: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    // The library's own limit is one of its buffer, which may be read beyond.
+    if head > HEAD_BYTES_MAX {
+        return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(head).ok()));
+    }
     let between = options.between_bytes_timeout;
     let answer = answer.map(|body| {
         let body = Timed { body, between, sleep: None };
