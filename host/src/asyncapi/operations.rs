@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::contract::{
     Access, Capabilities, Consumer, Contract, DeliveryMode, FailureAction, FileGrant, HandlerSpec, HttpGrant,
-    Isolation, Limits, Message, OnFailure, Owner, Publisher, PublisherKind, Reuse, Rpc, SecretGrant,
-    StoreGrant, Takes,
+    Isolation, Limits, Message, OnFailure, Owner, Publisher, PublisherKind, Reuse, Rpc, STORE_BYTES_MAX,
+    SecretGrant, StoreGrant, Takes,
 };
 use crate::yaml::{Mapping, Node};
 
@@ -277,6 +277,9 @@ fn capabilities(capabilities: &Capabilities) -> Mapping {
         }
     };
     let store = |grant: &StoreGrant| {
+        if grant.bytes_max == STORE_BYTES_MAX {
+            return Node::from(&grant.name);
+        }
         let mut node = Mapping::default();
         node.set("name", &grant.name).set("maxMiB", grant.bytes_max / (1024 * 1024));
         Node::from(node)

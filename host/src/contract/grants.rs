@@ -38,6 +38,9 @@ pub struct HttpGrant {
     pub allow_private: bool,
 }
 
+/// How much a store may take where the contract does not say, in bytes.
+pub(crate) const STORE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// A key-value store that a handler may use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoreGrant {

@@ -48,6 +48,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use editor::editor_schema;
+pub(crate) use grants::STORE_BYTES_MAX;
 pub use grants::{Capabilities, FileGrant, HttpGrant, SecretGrant, StoreGrant};
 pub use headers::{compared, headers_match};
 pub use message::{Decoded, Example, Message};

@@ -17,7 +17,6 @@ use super::Checker;
 const DEADLINE_MS: u32 = 5_000;
 const MEMORY_MIB: u32 = 64;
 const CONCURRENCY: u16 = 16;
-const STORE_MIB: u32 = 64;
 const STORE_NAME_BYTES_MAX: usize = 64;
 
 impl Checker<'_> {
@@ -152,7 +151,7 @@ impl Checker<'_> {
                 "a name is made of letters, digits, `-`, `_` and `.`, {STORE_NAME_BYTES_MAX} at most"
             )));
         }
-        let bytes_max = u64::from(raw.grant.max_mib.unwrap_or(STORE_MIB)) * 1024 * 1024;
+        let bytes_max = raw.grant.max_mib.map_or(STORE_BYTES_MAX, |mib| u64::from(mib) * 1024 * 1024);
         StoreGrant { name: name.clone(), bytes_max }
     }
 
