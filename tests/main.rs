@@ -13,6 +13,8 @@
 //! - `checking`: `warren check`.
 //! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
+//! - `io_bound`: a thousand messages that wait at once.
+//! - `capabilities`: what handlers are granted beside their messages.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
@@ -35,6 +37,7 @@ mod applied;
 mod at_most_once;
 mod bodies;
 mod border;
+mod capabilities;
 mod checking;
 mod conformance;
 mod connections;
@@ -43,6 +46,7 @@ mod documents;
 mod explain;
 mod handling;
 mod hostile;
+mod io_bound;
 mod language;
 mod native_delay;
 mod outcomes;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Message;
-use super::raw::{Access, DeliveryMode, ExchangeType, FailureAction, Isolation, QueueType};
+use super::grants::Capabilities;
+use super::raw::{DeliveryMode, ExchangeType, FailureAction, Isolation, QueueType};
 use super::routing::{self, topic_matches};
 
 /// An exchange.
@@ -316,32 +317,6 @@ impl Default for Limits {
             publish_bytes: 64 << 20,
         }
     }
-}
-
-/// What a handler may reach beside its messages.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Capabilities {
-    /// Configuration: keys and values.
-    pub config: BTreeMap<String, String>,
-    /// Secrets, by name.
-    pub secrets: Vec<String>,
-    /// Origins for HTTP, as `scheme://host[:port]`.
-    pub http: Vec<String>,
-    /// Folders.
-    pub files: Vec<FileGrant>,
-    /// Key-value stores, by name.
-    pub key_value: Vec<String>,
-}
-
-/// A folder that a handler sees.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FileGrant {
-    /// The folder, relative to the contract file.
-    pub path: String,
-    /// Where the handler sees it.
-    pub at: String,
-    /// What it may do there.
-    pub access: Access,
 }
 
 /// What becomes of failures; none where their class decides.

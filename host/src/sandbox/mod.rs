@@ -7,6 +7,7 @@
 mod admission;
 mod cache;
 mod call;
+mod capabilities;
 mod compile;
 mod engine;
 mod guest_log;
@@ -36,6 +37,7 @@ use admission::Admission;
 pub use cache::Cache;
 use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
+pub use capabilities::{Granted, Premises, Stores};
 pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 pub use engine::EngineOptions;
 use engine::Ticker;
@@ -69,6 +71,7 @@ struct Ready {
     pre: wit::HandlerPre<State>,
     engine: Engine,
     grants: Arc<Grants>,
+    granted: Arc<Granted>,
     consumer: Arc<str>,
     spec: HandlerSpec,
     pool: Arc<Pool>,
@@ -104,6 +107,7 @@ impl Sandbox {
         bytes: &[u8],
         spec: &HandlerSpec,
         grants: Grants,
+        granted: Granted,
     ) -> Result<Handler, ComponentError> {
         let digest = hex(&Sha256::digest(bytes));
         if let Some(wanted) = spec.sha256.as_ref().filter(|wanted| **wanted != digest) {
@@ -112,10 +116,11 @@ impl Sandbox {
         inspect::binary(bytes)?;
         let component = self.component(consumer, bytes, &digest).await?;
         inspect::world(&component, &self.engine)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| inspect::unlinkable(&component, &self.engine, &error))?;
+        let mut linker = self.linker.clone();
+        capabilities::link(&mut linker, &granted).map_err(|error| inspect::wrong_type(&error))?;
+        let pre = linker.instantiate_pre(&component).map_err(|error| {
+            inspect::unlinkable(&component, &self.engine, |import| granted.has(import), &error)
+        })?;
         let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type(&error))?;
         let metrics = self.metrics.handler(consumer);
         let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
@@ -125,6 +130,7 @@ impl Sandbox {
             pre,
             engine: self.engine.clone(),
             grants: Arc::new(grants),
+            granted: Arc::new(granted),
             consumer: consumer.into(),
             spec: spec.clone(),
             pool,
