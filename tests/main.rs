@@ -40,6 +40,7 @@ mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod hostile;
 mod io_bound;
 mod language;
 mod native_delay;

@@ -114,7 +114,9 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: types::Mess
     let answered = instance.call(&input).await;
     let outcome = match answered {
         Ok(Ok(())) => Outcome::Handled,
-        Ok(Err(failure)) => Outcome::Failed(own(failure, |text| ready.granted.redact(&text).into_owned())),
+        Ok(Err(failure)) => {
+            Outcome::Failed(own(failure, |text| bounded(ready.granted.redact(&text).into_owned())))
+        }
         Err(error) => return lost(&ready, instance.store, &error),
     };
     let (outbox, writes) = match (instance.store.data_mut().end(), &outcome) {
@@ -245,4 +247,18 @@ fn own(failure: types::Failure, redact: impl Fn(String) -> String) -> Failure {
             reason: redact(limit.reason),
         },
     }
+}
+
+/// The longest reason that is kept, in bytes. It goes into the log and the dead letter.
+const REASON_BYTES_MAX: usize = 4 * 1024;
+
+/// What a guest says of a failure, at a length that harms nobody.
+fn bounded(mut text: String) -> String {
+    let all = text.len();
+    if all > REASON_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+        text.shrink_to_fit();
+        text.push_str(&format!("… ({all} bytes)"));
+    }
+    text
 }

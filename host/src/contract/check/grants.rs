@@ -9,8 +9,8 @@ use super::super::raw;
 use super::super::source::join;
 use super::super::substitute::is_name;
 use super::super::{
-    Capabilities, FileGrant, HandlerSpec, HttpGrant, Isolation, Limits, Origin, Reuse, SecretGrant,
-    StoreGrant,
+    Capabilities, FileGrant, HandlerSpec, HttpGrant, Isolation, Limits, Origin, Reuse, STORE_BYTES_MAX,
+    SecretGrant, StoreGrant,
 };
 use super::Checker;
 
