@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::broker::Vhost;
 use crate::support::client::Letter;
 use crate::support::contract::Worker;
-use crate::support::guests::USES_HTTP;
+use crate::support::guests::{USES_HTTP, USES_KEY_VALUE};
 use crate::support::host::Project;
 use crate::support::{eventually, runtime, wait};
 
@@ -94,4 +94,31 @@ fn a_thousand_messages_wait_at_once_on_few_threads_and_in_little_memory() {
     assert!(most >= IN_FLIGHT / 2, "{most} waited at once");
     assert!(threads < 100, "{threads} threads");
     assert!(peak_kib < 1024 * MIB, "{peak_kib} KiB");
+}
+
+#[test]
+fn writes_to_stores_share_the_confirmation_of_the_disk() {
+    let messages: usize =
+        std::env::var("WARREN_TEST_MESSAGES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000);
+    for concurrency in [1, 16, 200] {
+        let vhost = Vhost::fresh("commits");
+        let consumer = "capabilities: { keyValue: [seen] }";
+        let worker = Worker::new(USES_KEY_VALUE)
+            .message("maxBodyBytes: 1024")
+            .handler(&format!("deadlineMs: 60000, concurrency: {concurrency}"))
+            .consumer(consumer);
+        let project = Project::new(&worker);
+        project.start(&vhost).finish();
+        let letter = |index: usize| {
+            let task = json!({ "store": "seen", "steps": [["set", format!("m-{index}"), "1"]] });
+            Letter::json(&format!("m-{index}"), &task)
+        };
+        vhost.client.publish_all("in", "task", (0..messages).map(letter).collect());
+        let host = project.start(&vhost);
+        let began = Instant::now();
+        vhost.client.until_ready("echoes", u32::try_from(messages).expect("not so many"));
+        let rate = messages as f64 / began.elapsed().as_secs_f64();
+        eprintln!("{messages} messages that each write one key, {concurrency} at once: {rate:.0} a second");
+        host.finish();
+    }
 }

@@ -114,7 +114,9 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: types::Mess
     let answered = instance.call(&input).await;
     let outcome = match answered {
         Ok(Ok(())) => Outcome::Handled,
-        Ok(Err(failure)) => Outcome::Failed(own(failure, |text| ready.granted.redact(&text).into_owned())),
+        Ok(Err(failure)) => {
+            Outcome::Failed(own(failure, |text| bounded(ready.granted.redact(&text).into_owned())))
+        }
         Err(error) => return lost(&ready, instance.store, &error),
     };
     let (outbox, writes) = match (instance.store.data_mut().end(), &outcome) {
