@@ -10,6 +10,7 @@
 #   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes an hour, writes
 #                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them
 #   make ci              what CI runs: formatting, lints, all tests
+#   make bench-hostile   what handlers lose to a hostile one in the same host; writes tests/hostile/RESULTS.md
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make stop            stop the project's own RabbitMQ
 
@@ -24,7 +25,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts stop clean documents
+.PHONY: help setup build handlers behaviours broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -102,6 +103,10 @@ lint:
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 
 ci: lint test
+
+# On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
+bench-hostile: build behaviours broker
+	@$(BROKER_ENV) && ONLY='$(filter-out *,$(ONLY))' cargo test --release -p warren --test integration neighbours:: -- --ignored --nocapture
 
 bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"

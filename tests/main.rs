@@ -19,7 +19,7 @@
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
-//! - `hostile`: handlers that mean harm.
+//! - `hostile`: handlers that mean harm; `neighbours`: what others lose to them (`make bench-hostile`).
 //! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
@@ -49,6 +49,7 @@ mod hostile;
 mod io_bound;
 mod language;
 mod native_delay;
+mod neighbours;
 mod outcomes;
 mod peers;
 mod planning;
