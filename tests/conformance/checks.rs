@@ -30,7 +30,7 @@ consumers:
 ";
     let project = Project::new(&contract);
     std::fs::copy(component, project.path("handler.wasm")).expect("a component");
-    let host = project.start_with(&vhost.url(), &["--log", "debug,lapin=off"]);
+    let host = super::launch(&project, &vhost);
     let letters = tasks.iter().enumerate().map(|(n, task)| Letter::json(&format!("m-{n}"), task)).collect();
     vhost.client.publish_all("in", "task", letters);
     let failing = tasks.iter().filter(|task| **task != json!({})).count();
