@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,9 @@ use crate::support::client::{Got, Letter, text};
 use crate::support::contract::Worker;
 use crate::support::guests::REPORTS;
 use crate::support::host::{Host, Project};
+
+/// How long the host may take to compile a component of Go on a busy machine.
+const COMPILING: Duration = Duration::from_secs(300);
 
 /// Where `make languages` puts the checks of a language.
 fn checks(language: &str) -> PathBuf {
@@ -41,7 +45,9 @@ fn start(language: &str, vhost: &Vhost, isolation: &str) -> Host {
     let worker = Worker::new(REPORTS).handler(&handler).to_string();
     let project = Project::new(&worker.replace(&format!("handlers/{}", REPORTS.file()), "checks.wasm"));
     std::fs::copy(checks(language), project.path("checks.wasm")).expect("a component");
-    project.start_with(&vhost.url(), &["--log", "debug,lapin=off"])
+    let host = project.launch(&vhost.url(), &["--log", "debug,lapin=off"]);
+    host.until_ready_within(1, COMPILING);
+    host
 }
 
 /// Publishes one task for each name.
