@@ -76,8 +76,10 @@ integration: build handlers behaviours documents broker
 languages: build behaviours broker
 	@echo "== guest languages: toolchains, SDKs, templates"
 	@guests/languages $(filter-out *,$(ONLY))
+	@echo "== the order system, each handler in another language"
+	@examples/orders-polyglot/build --test $(filter-out *,$(ONLY)) || [ $$? = 3 ]
 	@echo "== conformance: one table for all languages, the real binary, a real RabbitMQ"
-	@$(BROKER_ENV) && cargo test --release -p warren --test integration conformance::
+	@$(BROKER_ENV) && cargo test --release -p warren --test integration -- conformance:: border:: polyglot::
 
 # The host with the failpoints that the fault harness kills it at.
 failpoints: build
