@@ -165,7 +165,7 @@ impl Handler {
 /// The most bytes that the guest may have the host allocate in one host call.
 const HOSTCALL_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-fn own(failure: types::Failure) -> Failure {
+pub(super) fn own(failure: types::Failure) -> Failure {
     match failure {
         types::Failure::Permanent(text) => Failure::Permanent(text),
         types::Failure::Transient(text) => Failure::Transient(text),

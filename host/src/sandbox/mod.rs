@@ -11,6 +11,7 @@ mod inspect;
 mod outbox;
 mod state;
 mod wit;
+mod worlds;
 
 use std::fmt;
 use std::sync::Arc;

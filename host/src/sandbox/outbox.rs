@@ -12,7 +12,7 @@ use crate::policy::history;
 /// The most messages that one call may publish.
 const MESSAGES_MAX: u32 = 1_000;
 /// The most bytes of payload that one call may publish.
-const BYTES_MAX: u32 = 64 * 1024 * 1024;
+pub(super) const BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// The most bytes of headers of one message: all properties have to fit into one AMQP frame of 128 KiB.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// The longest short string of AMQP, in bytes.

@@ -37,6 +37,7 @@ pub(super) struct State {
     grants: Arc<Grants>,
     context: Context,
     log_lines: u32,
+    pub(super) foreign: super::worlds::Foreign,
 }
 
 /// Which message is being handled, for logs and derived ids.
@@ -68,7 +69,22 @@ impl State {
             grants,
             context,
             log_lines: 0,
+            foreign: super::worlds::Foreign::default(),
         }
+    }
+}
+
+impl State {
+    pub(super) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    pub(super) fn put(&mut self, publisher: &str, request: Request) -> Result<String, Refusal> {
+        self.outbox.put(&self.grants, &self.context.message_id, publisher, request)
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        tracing::warn!(consumer = &*self.context.consumer, "{text}");
     }
 }
 
