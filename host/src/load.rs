@@ -1,6 +1,8 @@
 //! Reads what a contract needs from disk: the contract itself, the schemas and the components it refers to.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -72,7 +74,7 @@ async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Res
     let at = format!("/consumers/{}/handler/component", consumer.name);
     let component = &consumer.handler.component;
     let path = loaded.folder.join(component);
-    let bytes = read_component(&path).map_err(|error| {
+    let bytes = self::component(&path).map_err(|error| {
         Problem::at(&at, format!("the component `{}` cannot be read: {error}", path.display()))
             .hint("build the handler first; the path is relative to the contract file")
     })?;
@@ -92,12 +94,15 @@ async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Res
     Ok(handler)
 }
 
-fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {
-    let size = std::fs::metadata(path)?.len();
-    if size > COMPONENT_BYTES_MAX {
+/// Reads a component.
+pub fn component(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Read with a limit, and not asked for its size: that of a device or a pipe says nothing.
+    File::open(path)?.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(std::io::Error::other(format!("it is larger than {COMPONENT_BYTES_MAX} bytes")));
     }
-    std::fs::read(path)
+    Ok(bytes)
 }
 
 fn grants(contract: &Contract, consumer: &Consumer) -> Grants {

@@ -7,6 +7,7 @@ mod check;
 mod diff;
 mod explain;
 mod import;
+mod inspect;
 mod plan;
 mod publish;
 mod run;
@@ -57,6 +58,7 @@ Start here:
   warren plan contract.yaml     what is missing or different on the broker? Changes nothing
   warren apply contract.yaml    create what is missing
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
+  warren inspect handler.wasm   what is this component, and what does it need? Nothing of it is run
   warren explain contract.yaml orderCreated    where does it go, and what if it fails? No broker needed
 
 Exit codes:
@@ -82,6 +84,7 @@ enum Command {
     Schema(schema::Schema),
     Asyncapi(asyncapi::Asyncapi),
     Import(import::Import),
+    Inspect(inspect::Inspect),
     Explain(explain::Explain),
     Topology(topology::Topology),
 }
@@ -186,6 +189,7 @@ impl Cli {
             Command::Schema(schema) => schema.execute(),
             Command::Asyncapi(asyncapi) => asyncapi.execute(),
             Command::Import(import) => import.execute(),
+            Command::Inspect(inspect) => inspect.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
         }

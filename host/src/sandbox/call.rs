@@ -92,7 +92,7 @@ impl Handler {
         };
         let indices = HandlerIndices::new(self.pre.instance_pre());
         let typed = indices.and_then(|indices| indices.load(&mut store, &instance));
-        typed.map(|_| ()).map_err(|error| inspect::wrong_type(&error))
+        typed.map(|_| ()).map_err(|error| inspect::wrong_type("x", &error))
     }
 
     fn store(&self, context: Context) -> Store<State> {

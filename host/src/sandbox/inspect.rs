@@ -4,10 +4,14 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::outline::Outline;
+use super::worlds::Flavour;
+
 /// The interface that a handler exports.
 const EXPORT: &str = "warren:handler/consumer@0.1.0";
-/// The first bytes of every WebAssembly file, and what tells the two kinds apart.
+/// The first bytes of every WebAssembly file, and what tells the two kinds apart; those of compiled code.
 const MAGIC: &[u8] = b"\0asm";
+const ELF: &[u8] = b"\x7fELF";
 const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
 
 /// Why a component cannot be a handler.
@@ -16,6 +20,9 @@ pub enum ComponentError {
     /// The file is not WebAssembly at all.
     #[error("it is not a WebAssembly file")]
     NotWasm,
+    /// It is compiled already.
+    #[error("it is compiled code (`.cwasm`): compiled components are never loaded from outside")]
+    Precompiled,
     /// It is a core module.
     #[error("it is a core module, not a component")]
     CoreModule,
@@ -33,15 +40,25 @@ pub enum ComponentError {
         /// What the compiler says.
         reason: String,
     },
+    /// It cannot be read.
+    #[error("it is damaged, or of a newer format: {reason} (at byte {offset})")]
+    Malformed {
+        /// What the parser says.
+        reason: String,
+        /// Where.
+        offset: usize,
+    },
     /// It has another world.
-    #[error("it does not export `{EXPORT}`{}", exports(.found))]
+    #[error("it does not export `{EXPORT}`, nor what other hosts call handlers by{}", exports(.found))]
     WrongWorld {
         /// What it exports.
         found: Vec<String>,
     },
     /// It exports the interface with other types, or another version of it.
-    #[error("its `{EXPORT}` is not the one of this host: {reason}")]
+    #[error("its `{export}` is not the one of this host: {reason}")]
     WrongType {
+        /// The interface.
+        export: String,
         /// Where they differ.
         reason: String,
     },
@@ -64,6 +81,8 @@ impl ComponentError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotWasm => Some("`component` names the .wasm file that the build of the handler makes"),
+            Self::Precompiled => Some("`component` names the .wasm file that it was compiled from"),
+            Self::Malformed { .. } => Some("build it again, or fetch it again: was it cut off?"),
             Self::CoreModule => Some(
                 "build for the target wasm32-wasip2, whose linker makes components; `wasm-tools component new` wraps a module",
             ),
@@ -95,6 +114,9 @@ fn exports(found: &[String]) -> String {
 }
 
 pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
+    if bytes.starts_with(ELF) {
+        return Err(ComponentError::Precompiled);
+    }
     let Some(version) = bytes.strip_prefix(MAGIC) else { return Err(ComponentError::NotWasm) };
     if version.starts_with(&CORE_MODULE) {
         return Err(ComponentError::CoreModule);
@@ -102,14 +124,16 @@ pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
     Ok(())
 }
 
-pub(super) fn world(component: &Component, engine: &Engine) -> Result<(), ComponentError> {
-    let exports = component.component_type();
-    let found: Vec<String> = exports.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    let is_ours = |name: &String| name.starts_with("warren:handler/consumer@0.1.");
-    if found.iter().any(is_ours) {
-        return Ok(());
+/// The interfaces by which a component can be called as a handler, in the order of preference.
+pub(super) fn flavours(outline: &Outline) -> Result<Vec<Flavour>, ComponentError> {
+    let flavours = outline.flavours();
+    if !flavours.is_empty() {
+        return Ok(flavours);
     }
-    Err(ComponentError::WrongWorld { found })
+    Err(match outline.misfit() {
+        Some((export, reason)) => ComponentError::WrongType { export, reason },
+        None => ComponentError::WrongWorld { found: outline.exports.clone() },
+    })
 }
 
 /// Which import is missing, in one line.
@@ -130,6 +154,6 @@ pub(super) fn unlinkable(component: &Component, engine: &Engine, error: &wasmtim
     ComponentError::NotGranted { reason }
 }
 
-pub(super) fn wrong_type(error: &wasmtime::Error) -> ComponentError {
-    ComponentError::WrongType { reason: format!("{error:#}") }
+pub(super) fn wrong_type(export: &str, error: &wasmtime::Error) -> ComponentError {
+    ComponentError::WrongType { export: export.to_owned(), reason: format!("{error:#}") }
 }

@@ -9,6 +9,7 @@ mod call;
 mod engine;
 mod inspect;
 mod outbox;
+mod outline;
 mod state;
 mod wit;
 mod worlds;
@@ -29,6 +30,7 @@ pub use engine::EngineOptions;
 use engine::Ticker;
 pub use inspect::ComponentError;
 pub use outbox::{Grants, Outgoing};
+pub use outline::{Capability, Need, Outline};
 use state::State;
 
 /// The engine that all handlers share.
@@ -68,18 +70,17 @@ impl Sandbox {
         spec: &HandlerSpec,
         grants: Grants,
     ) -> Result<Handler, ComponentError> {
-        let digest = hex(&Sha256::digest(bytes));
+        let digest = digest(bytes);
         if let Some(wanted) = spec.sha256.as_ref().filter(|wanted| **wanted != digest) {
             return Err(ComponentError::Digest { wanted: wanted.clone(), found: digest });
         }
         inspect::binary(bytes)?;
         let component = self.compile(consumer, bytes, &digest)?;
-        inspect::world(&component, &self.engine)?;
         let pre = self
             .linker
             .instantiate_pre(&component)
             .map_err(|error| inspect::unlinkable(&component, &self.engine, &error))?;
-        let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type(&error))?;
+        let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type("x", &error))?;
         Ok(Handler {
             pre,
             engine: self.engine.clone(),
@@ -110,6 +111,11 @@ impl Handler {
     pub fn short_digest(&self) -> String {
         format!("sha256:{}", &self.digest[..12])
     }
+}
+
+/// SHA-256 of a component, in hex.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

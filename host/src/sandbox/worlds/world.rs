@@ -57,7 +57,7 @@ impl Flavour {
     pub(in crate::sandbox) const ALL: [Self; 5] =
         [Self::Ours, Self::Wasmcloud3, Self::Wasmcloud2, Self::Messaging, Self::MessagingAsync];
 
-    /// What is called of it.
+    /// The interface that is called.
     pub(in crate::sandbox) fn export(self) -> &'static str {
         match self {
             Self::Ours => "warren:handler/consumer@0.1.0",
@@ -67,7 +67,15 @@ impl Flavour {
         }
     }
 
-    /// What it is called.
+    /// Whether an export has the name of that interface, in this version or a compatible one.
+    pub(in crate::sandbox) fn is_export(self, name: &str) -> bool {
+        match self.export().strip_suffix(".0") {
+            Some(compatible) => name.strip_prefix(compatible).is_some_and(|patch| patch.starts_with('.')),
+            None => name == self.export(), // a draft is compatible with nothing else
+        }
+    }
+
+    /// The package of that interface.
     pub(in crate::sandbox) fn name(self) -> &'static str {
         match self {
             Self::Ours => "warren:handler@0.1.0",
