@@ -245,6 +245,8 @@ pub struct HandlerSpec {
     pub component: String,
     /// SHA-256 that the component must have, in hex.
     pub sha256: Option<String>,
+    /// Who has to have signed it.
+    pub signature: Option<SignatureSpec>,
     /// What an instance may keep from one message to the next.
     pub isolation: Isolation,
     /// How long one call may take, host calls included.
@@ -253,6 +255,15 @@ pub struct HandlerSpec {
     pub memory_bytes_max: usize,
     /// How many messages are handled at the same time.
     pub concurrency: u16,
+}
+
+/// Who has to have signed a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureSpec {
+    /// The minisign public key, in Base64.
+    pub public_key: String,
+    /// Path of the signature, relative to the contract file.
+    pub file: String,
 }
 
 /// What a handler may reach beside its messages.

@@ -160,6 +160,8 @@ fn handler(subject: Subject, old: &HandlerSpec, new: &HandlerSpec) -> Vec<Change
         }
         (Some(_), Some(_)) | (None, None) => {}
     }
+    changes.extend(signature(&subject, old.signature.as_ref(), new.signature.as_ref()));
+    let mut add = |change: Change| changes.push(change);
     match (old.isolation, new.isolation) {
         (Isolation::Fresh, Isolation::Reuse) => {
             add(new_change(Class::Review, "an instance handles many messages, it was one".to_owned())
@@ -203,6 +205,28 @@ fn handler(subject: Subject, old: &HandlerSpec, new: &HandlerSpec) -> Vec<Change
         });
     }
     changes
+}
+
+fn signature(
+    subject: &Subject,
+    old: Option<&SignatureSpec>,
+    new: Option<&SignatureSpec>,
+) -> Option<Change> {
+    let change = |class, says: &str| Change::new(class, subject.clone(), says.to_owned());
+    Some(match (old, new) {
+        (Some(old), Some(new)) if old.public_key != new.public_key => {
+            change(Class::Review, "its component has to be signed with another key")
+                .because("a component signed with the old key is refused")
+        }
+        (Some(old), Some(new)) if old.file != new.file => {
+            change(Class::Cosmetic, "the signature of its component is in another file")
+        }
+        (Some(_), None) => change(Class::Review, "its component need not be signed any more")
+            .because("a component of anybody is run"),
+        (None, Some(_)) => change(Class::Compatible, "its component has to be signed")
+            .because("one that is not signed with that key is refused"),
+        (Some(_), Some(_)) | (None, None) => return None,
+    })
 }
 
 fn delivery(subject: Subject, old: DeliveryMode, new: DeliveryMode) -> Option<Change> {

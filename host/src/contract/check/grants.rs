@@ -8,7 +8,7 @@ use super::super::problem::{Problem, brief};
 use super::super::raw;
 use super::super::source::join;
 use super::super::substitute::is_name;
-use super::super::{Capabilities, FileGrant, HandlerSpec};
+use super::super::{Capabilities, FileGrant, HandlerSpec, SignatureSpec};
 use super::Checker;
 
 const DEADLINE_MS: u32 = 5_000;
@@ -17,18 +17,41 @@ const CONCURRENCY: u16 = 16;
 
 impl Checker<'_> {
     pub(super) fn handler(&mut self, at: &str, raw: &raw::Handler) -> HandlerSpec {
+        let signature_at = join(&join(at, "handler"), "signature");
         let at = join(&join(at, "handler"), "component");
         if raw.component.contains("://") {
             self.problems.extend(path_fault(&at, &raw.component));
         }
+        let component = self.files.path_from(&at, &raw.component);
         HandlerSpec {
-            component: self.files.path_from(&at, &raw.component),
+            signature: raw.signature.as_ref().map(|raw| self.signature(&signature_at, raw, &component)),
+            component,
             sha256: raw.sha256.clone(),
             isolation: raw.isolation,
             deadline: Duration::from_millis(raw.deadline_ms.unwrap_or(DEADLINE_MS).into()),
             memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB) as usize * 1024 * 1024,
             concurrency: raw.concurrency.unwrap_or(CONCURRENCY),
         }
+    }
+
+    fn signature(&mut self, at: &str, raw: &raw::Signature, component: &str) -> SignatureSpec {
+        if minisign_verify::PublicKey::from_base64(&raw.public_key).is_err() {
+            let says = format!("`{}` is not a minisign public key", brief(&raw.public_key));
+            self.refuse(
+                Problem::at(join(at, "publicKey"), says)
+                    .because("such a key is 56 letters and digits of Base64, and begins with `RW`")
+                    .hint("it is the second line of the `minisign.pub` that `minisign -G` wrote"),
+            );
+        }
+        let file_at = join(at, "file");
+        let file = match &raw.file {
+            Some(file) => {
+                self.problems.extend(path_fault(&file_at, file).filter(|_| file.contains("://")));
+                self.files.path_from(&file_at, file)
+            }
+            None => format!("{component}.minisig"),
+        };
+        SignatureSpec { public_key: raw.public_key.clone(), file }
     }
 
     pub(super) fn capabilities(&mut self, at: &str, raw: &raw::Capabilities) -> Capabilities {
