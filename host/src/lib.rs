@@ -13,6 +13,7 @@
 //! - `explain`: where a message goes, and what happens to it there. Pure.
 //! - `text`: texts for people at a terminal. Pure.
 //! - `message`: a message, free of any library's types.
+//! - `metrics`: what is counted.
 //! - `sandbox`: component -> handler -> outcome. The only room that names wasmtime.
 //! - `broker`: connect, look, declare, consume, publish, settle. The only room that names lapin.
 //! - `dispatch`: one delivery from arrival to settlement.
@@ -36,6 +37,7 @@ mod failpoint;
 pub mod import;
 pub mod load;
 pub mod message;
+pub mod metrics;
 pub mod plan;
 pub mod policy;
 pub mod run;

@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use tokio::runtime::Handle;
 
-use crate::contract::{Consumer, Contract, Problem, Problems, Surroundings};
-use crate::sandbox::{Cache, ComponentError, EngineOptions, Grants, Handler, Sandbox};
+use crate::contract::{Consumer, Contract, Problem, Problems, SignatureSpec, Surroundings};
+use crate::metrics::Metrics;
+use crate::sandbox::{Cache, Compiler, ComponentError, EngineOptions, Grants, Handler, Sandbox, verify_signature};
 
 /// The largest component, in bytes. Python's are 18 MB.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The largest signature, in bytes. They have about 300.
+const SIGNATURE_BYTES_MAX: u64 = 16 * 1024;
 
 /// A contract that was read from a file.
 #[derive(Debug)]
@@ -46,17 +52,29 @@ pub fn contract(path: &Path) -> anyhow::Result<Result<Loaded, Box<Problems>>> {
     Ok(contract.map(|contract| Loaded { contract, folder: folder.clone() }))
 }
 
+/// What handlers are made with.
+#[derive(Debug)]
+pub struct Means {
+    /// Where compiled components are kept.
+    pub cache: Option<Cache>,
+    /// What compiles them.
+    pub compiler: Compiler,
+    /// Threads for calls that compute for long.
+    pub heavy: Handle,
+    /// Where calls are counted.
+    pub metrics: Arc<Metrics>,
+}
+
 /// Loads, checks and compiles the component of every consumer. All that is wrong with them is reported at once.
-pub async fn handlers(loaded: &Loaded, cache: Option<Cache>) -> anyhow::Result<Result<Handlers, Problems>> {
+pub async fn handlers(loaded: &Loaded, means: Means) -> anyhow::Result<Result<Handlers, Problems>> {
     let contract = &loaded.contract;
-    let consumers = || contract.consumers.values();
-    let options = EngineOptions {
-        calls_max: consumers().map(|consumer| u32::from(consumer.handler.concurrency)).sum(),
-    };
-    let sandbox = Sandbox::new(options, cache)?;
+    let options =
+        EngineOptions { calls_max: contract.calls_max(), stack_bytes_max: contract.stack_bytes_max };
+    let Means { cache, compiler, heavy, metrics } = means;
+    let sandbox = Sandbox::new(options, cache, compiler, heavy, metrics)?;
     let mut by_consumer = BTreeMap::new();
     let mut problems = Vec::new();
-    for consumer in consumers() {
+    for consumer in contract.consumers.values() {
         match handler(loaded, &sandbox, consumer).await {
             Ok(handler) => {
                 by_consumer.insert(consumer.name.clone(), handler);
@@ -78,6 +96,7 @@ async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Res
         Problem::at(&at, format!("the component `{}` cannot be read: {error}", path.display()))
             .hint("build the handler first; the path is relative to the contract file")
     })?;
+    signed(loaded, consumer, &bytes)?;
     let began = Instant::now();
     let grants = grants(&loaded.contract, consumer);
     let unfit = |error: ComponentError| {
@@ -87,11 +106,28 @@ async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Res
             None => problem,
         }
     };
-    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).map_err(unfit)?;
-    handler.try_start().await.map_err(unfit)?;
+    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).await.map_err(unfit)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(consumer = consumer.name, component, took_ms, "handler is loaded");
     Ok(handler)
+}
+
+/// Checks the signature of a component, if it has to have one.
+fn signed(loaded: &Loaded, consumer: &Consumer, component: &[u8]) -> Result<(), Problem> {
+    let Some(SignatureSpec { public_key, file }) = &consumer.handler.signature else { return Ok(()) };
+    let at = format!("/consumers/{}/handler/signature", consumer.name);
+    let name = &consumer.handler.component;
+    let path = loaded.folder.join(file);
+    let mut signature = String::new();
+    let read = File::open(&path).and_then(|file| file.take(SIGNATURE_BYTES_MAX).read_to_string(&mut signature));
+    if let Err(error) = read {
+        let says = format!("the signature of `{name}`, `{}`, cannot be read: {error}", path.display());
+        let hint = "`minisign -S -m COMPONENT` writes `COMPONENT.minisig`; `file` names another place";
+        return Err(Problem::at(at, says).hint(hint));
+    }
+    verify_signature(component, &signature, public_key).map_err(|error| {
+        Problem::at(at, format!("`{file}` does not sign `{name}`: {error}")).hint(error.hint())
+    })
 }
 
 /// Reads a component.

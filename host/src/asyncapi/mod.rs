@@ -14,8 +14,8 @@ mod server;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::contract::Contract;
 use crate::contract::routes::Routes;
+use crate::contract::{Contract, STACK_BYTES};
 use crate::yaml::{Mapping, Node};
 
 pub use server::Server;
@@ -49,6 +49,9 @@ pub fn document(contract: &Contract, servers: &[Server]) -> Node {
     }
     let mut ours = Mapping::default();
     ours.set("memoryMiB", contract.memory_bytes_max / (1024 * 1024));
+    ours.set_some("concurrency", contract.concurrency.map(u32::from));
+    let stack = Some(contract.stack_bytes_max).filter(|bytes| *bytes != STACK_BYTES);
+    ours.set_some("stackKiB", stack.map(|bytes| (bytes / 1024) as u64));
     let mut document = Mapping::default();
     document
         .set("asyncapi", ASYNCAPI)

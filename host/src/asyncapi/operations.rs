@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::contract::{
-    Access, Capabilities, Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message,
-    OnFailure, Owner, Publisher, PublisherKind, Rpc, Takes,
+    Access, Capabilities, Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Limits,
+    Message, OnFailure, Owner, Publisher, PublisherKind, Reuse, Rpc, Takes,
 };
 use crate::yaml::{Mapping, Node};
 
@@ -227,6 +227,33 @@ fn handler(handler: &HandlerSpec) -> Mapping {
         .set("deadlineMs", ms(handler.deadline))
         .set("memoryMiB", u64::try_from(handler.memory_bytes_max / (1024 * 1024)).unwrap_or(u64::MAX))
         .set("concurrency", u32::from(handler.concurrency));
+    node.set_full("reuse", reuse(&handler.reuse)).set_full("limits", limits(&handler.limits));
+    node
+}
+
+/// What is said otherwise than by default.
+fn reuse(reuse: &Reuse) -> Mapping {
+    let usual = Reuse::default();
+    let mut node = Mapping::default();
+    let Reuse { calls_max, age_max, growth_bytes_max } = reuse;
+    node.set_some("maxCalls", (*calls_max != usual.calls_max).then_some(*calls_max))
+        .set_some("maxAgeMs", (*age_max != usual.age_max).then(|| ms(*age_max)))
+        .set_some(
+            "maxGrowthMiB",
+            (*growth_bytes_max != usual.growth_bytes_max).then_some((growth_bytes_max >> 20) as u64),
+        );
+    node
+}
+
+fn limits(limits: &Limits) -> Mapping {
+    let usual = Limits::default();
+    let mut node = Mapping::default();
+    node.set_some("cpuMs", limits.cpu.map(ms));
+    for (key, is, default) in
+        limits.numbers().into_iter().zip(usual.numbers()).map(|((key, is), (_, usual))| (key, is, usual))
+    {
+        node.set_some(key, (is != default).then_some(is));
+    }
     node
 }
 

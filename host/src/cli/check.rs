@@ -1,5 +1,7 @@
 //! `warren check`: everything that can be known without a broker.
 
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 
 use crate::contract::{Contract, Problems, Severity};
@@ -61,7 +63,8 @@ impl Check {
         let mut handlers = None;
         if !self.no_components {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            match runtime.block_on(load::handlers(&loaded, self.cache.open()?))? {
+            let means = self.cache.means(runtime.handle().clone(), Arc::default())?;
+            match runtime.block_on(load::handlers(&loaded, means))? {
                 Ok(loaded) => handlers = Some(loaded),
                 Err(problems) => found = problems.and(found),
             }

@@ -17,14 +17,18 @@ mod topology;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::runtime::Handle;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::contract::Problems;
-use crate::load::{self, Loaded};
-use crate::sandbox::Cache;
+use crate::load::{self, Loaded, Means};
+use crate::metrics::Metrics;
+use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, Compiler, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 
@@ -87,6 +91,13 @@ enum Command {
     Inspect(inspect::Inspect),
     Explain(explain::Explain),
     Topology(topology::Topology),
+    /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompileComponent {
+        /// The component has asynchronous functions
+        #[arg(long)]
+        asynchronous: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -192,6 +203,10 @@ impl Cli {
             Command::Inspect(inspect) => inspect.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
+            Command::CompileComponent { asynchronous } => {
+                let abi = if asynchronous { Abi::Asynchronous } else { Abi::Synchronous };
+                compile_child(abi).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+            }
         }
     }
 }
@@ -226,6 +241,14 @@ impl CacheArgs {
                 Cache::open(folder).inspect_err(|error| tracing::warn!("no compile cache: {error:#}")).ok()
             })),
         }
+    }
+}
+
+impl CacheArgs {
+    /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
+    fn means(&self, heavy: Handle, metrics: Arc<Metrics>) -> anyhow::Result<Means> {
+        let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
+        Ok(Means { cache: self.open()?, compiler: Compiler::Process(program), heavy, metrics })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `warren run`: two runtimes, the signals, and the host between them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::load;
+use crate::metrics::Metrics;
 use crate::run::{Host, RunError};
 
 use super::{BrokerArgs, CacheArgs, ContractArgs, Exit, print_problems};
@@ -54,7 +56,14 @@ impl Run {
         };
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
-        let handlers = match guests.block_on(load::handlers(&loaded, self.cache.open()?))? {
+        let heavy = Builder::new_multi_thread()
+            .thread_name("heavy-guests")
+            .on_thread_start(lower_priority)
+            .enable_all()
+            .build()?;
+        let metrics = Arc::new(Metrics::new());
+        let means = self.cache.means(heavy.handle().clone(), Arc::clone(&metrics))?;
+        let handlers = match guests.block_on(load::handlers(&loaded, means))? {
             Ok(handlers) => handlers,
             Err(problems) => {
                 print_problems(&problems);
@@ -65,6 +74,7 @@ impl Run {
         let host = Host::new(&loaded.contract, handlers, address, grace, guests.handle().clone());
         let ended = amqp.block_on(until_stopped(&host, signals));
         guests.shutdown_timeout(Duration::from_secs(1));
+        heavy.shutdown_timeout(Duration::from_secs(1));
         // A name server that does not answer must not hold up the end.
         amqp.shutdown_timeout(Duration::from_secs(1));
         Ok(match ended {
@@ -77,6 +87,17 @@ impl Run {
                 }
             }
         })
+    }
+}
+
+/// How much lower the priority is of threads on which guests compute for long: a tenth of the others' share of a busy
+/// processor, and all of an idle one.
+const NICE: i32 = 10;
+
+/// For the thread that calls it.
+fn lower_priority() {
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::warn!(%error, "handlers that compute for long run at the priority of all others");
     }
 }
 

@@ -32,7 +32,7 @@ fn shape_problems(text: &str, fragment: bool) -> Vec<String> {
     let mut told = Vec::new();
     let Some(mut root) = root else { return told };
     if let (true, Value::Object(root)) = (fragment, &mut root) {
-        let first_only = ["contract", "version", "description", "memoryMiB"];
+        let first_only = ["contract", "version", "description", "memoryMiB", "concurrency", "stackKiB"];
         told.extend(first_only.iter().filter(|key| root.contains_key(**key)).map(|key| format!("`{key}`")));
         root.insert("contract".to_owned(), "c".into());
     }

@@ -16,7 +16,8 @@ use super::substitute;
 /// How many files one contract may be spread over.
 const FILES_MAX: usize = 64;
 /// What only the first file may say.
-pub(super) const FIRST_ONLY: [&str; 4] = ["contract", "version", "description", "memoryMiB"];
+pub(super) const FIRST_ONLY: [&str; 6] =
+    ["contract", "version", "description", "memoryMiB", "concurrency", "stackKiB"];
 
 /// The files of one contract.
 #[derive(Debug, Clone)]

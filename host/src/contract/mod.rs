@@ -70,6 +70,11 @@ const CONTRACT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How much text schema files may have in all, in bytes; one that several messages refer to counts for each.
 const SCHEMA_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// How much stack a handler may use if nothing is said, in bytes.
+pub(crate) const STACK_BYTES: usize = 512 * 1024;
+/// The most calls at the same time over all handlers, if nothing is said.
+const CONCURRENCY_MAX: u32 = 4_000;
+
 /// A contract that cannot lose a message by its own shape.
 #[derive(Debug)]
 pub struct Contract {
@@ -95,6 +100,10 @@ pub struct Contract {
     pub consumers: BTreeMap<String, Consumer>,
     /// How much memory the host may use for messages taken and not finished, in bytes.
     pub memory_bytes_max: u64,
+    /// How many calls may run at the same time, over all handlers, if the contract says so.
+    pub concurrency: Option<u16>,
+    /// How much stack a handler may use, in bytes.
+    pub stack_bytes_max: usize,
     warnings: Vec<Problem>,
     files: Arc<Files>,
 }
@@ -133,6 +142,12 @@ fn within(left: &Cell<usize>, text: String) -> std::io::Result<String> {
 }
 
 impl Contract {
+    /// How many calls may run at the same time, over all handlers.
+    pub fn calls_max(&self) -> u32 {
+        let wanted = || self.consumers.values().map(|consumer| u32::from(consumer.handler.concurrency)).sum();
+        self.concurrency.map_or_else(|| u32::min(wanted(), CONCURRENCY_MAX), u32::from)
+    }
+
     /// Reads and checks the contract `text`. `name` is the path shown in problems.
     pub fn parse(name: &str, text: &str, surroundings: Surroundings<'_>) -> Result<Self, Box<Problems>> {
         let mut problems = Vec::new();

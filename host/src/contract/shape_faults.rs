@@ -88,7 +88,7 @@ pub(super) fn is_known(key: &str) -> bool {
 
 /// What has this key, in words.
 fn owners(key: &str) -> Vec<&'static str> {
-    const WORDS: [(&str, &str); 15] = [
+    const WORDS: [(&str, &str); 17] = [
         ("Allow", "an entry of `allow`"),
         ("Binding", "a binding"),
         ("Capabilities", "the `capabilities` of a consumer"),
@@ -98,11 +98,13 @@ fn owners(key: &str) -> Vec<&'static str> {
         ("Event", "an event"),
         ("Exchange", "an exchange"),
         ("Handler", "the `handler` of a consumer"),
+        ("Limits", "the `limits` of a handler"),
         ("Message", "a message"),
         ("OnFailure", "the `onFailure` of a consumer"),
         ("Publisher", "a publisher"),
         ("Queue", "a queue"),
         ("Retry", "the `retry` of a queue"),
+        ("Reuse", "the `reuse` of a handler"),
         ("Rpc", "an rpc"),
     ];
     let has = |name: &str| !schema()["$defs"][name]["properties"][key].is_null();

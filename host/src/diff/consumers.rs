@@ -5,7 +5,7 @@ use super::messages::Flow;
 use super::{Both, Change, Class, Stage, Subject, grants, summary};
 use crate::contract::compat::Roles;
 use crate::contract::{
-    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure, Takes,
+    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure, SignatureSpec, Takes,
 };
 
 /// What changed about consumers.
@@ -193,18 +193,50 @@ fn handler(subject: Subject, old: &HandlerSpec, new: &HandlerSpec) -> Vec<Change
             "calls that need more fail, are tried again and dead-lettered",
         ));
     }
-    if old.concurrency != new.concurrency {
+    changes.extend(limits(&subject, old, new));
+    changes.extend(concurrency(&subject, old, new));
+    changes
+}
+
+fn limits(subject: &Subject, old: &HandlerSpec, new: &HandlerSpec) -> Vec<Change> {
+    let cpu = |handler: &HandlerSpec| {
+        let limit = handler.limits.cpu.unwrap_or(handler.deadline);
+        ("cpuMs", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
+    };
+    let mut before = vec![cpu(old)];
+    before.extend(old.limits.numbers());
+    let mut after = vec![cpu(new)];
+    after.extend(new.limits.numbers());
+    let said = |handler: &HandlerSpec| handler.limits.cpu.is_some();
+    let mut changes: Vec<Change> = before
+        .into_iter()
+        .zip(after)
+        .filter(|((key, before), (_, after))| before != after && (*key != "cpuMs" || said(old) || said(new)))
+        .map(|((key, before), (_, after))| {
+            let says = format!("its limit `{key}` is {after}, it was {before}");
+            tighter(subject, says, after < before, "calls that need more fail, or lose what is beyond it")
+        })
+        .collect();
+    if old.reuse != new.reuse {
+        let says = "instances are replaced after other numbers of calls, time or growth".to_owned();
+        changes.push(Change::new(Class::Cosmetic, subject.clone(), says));
+    }
+    changes
+}
+
+fn concurrency(subject: &Subject, old: &HandlerSpec, new: &HandlerSpec) -> Option<Change> {
+    let new_change = |class, says: String| Change::new(class, subject.clone(), says);
+    (old.concurrency != new.concurrency).then(|| {
         let says = format!("`concurrency` is {}, it was {}", new.concurrency, old.concurrency);
-        add(if old.concurrency == 1 {
+        if old.concurrency == 1 {
             new_change(Class::Review, says)
                 .because("messages are no longer handled one after the other, in the order of the queue")
         } else if new.concurrency < old.concurrency {
             new_change(Class::Compatible, says).because("less is handled at a time: the queue may grow")
         } else {
             new_change(Class::Compatible, says)
-        });
-    }
-    changes
+        }
+    })
 }
 
 fn signature(

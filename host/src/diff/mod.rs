@@ -175,6 +175,20 @@ fn contract(both: Both<'_>) -> Vec<Change> {
         let says = format!("the host may use {after} MiB for messages, it was {before} MiB");
         changes.push(Change::new(Class::Compatible, Subject::Contract, says));
     }
+    if old.concurrency != new.concurrency {
+        let says = format!(
+            "{} calls may run at the same time over all handlers, it was {}",
+            new.calls_max(),
+            old.calls_max()
+        );
+        changes.push(Change::new(Class::Compatible, Subject::Contract, says));
+    }
+    if old.stack_bytes_max != new.stack_bytes_max {
+        let (before, after) = (old.stack_bytes_max >> 10, new.stack_bytes_max >> 10);
+        let says = format!("a handler may use {after} KiB of stack, it was {before} KiB");
+        let class = if after < before { Class::Review } else { Class::Compatible };
+        changes.push(Change::new(class, Subject::Contract, says));
+    }
     if old.description != new.description {
         changes.push(Change::new(Class::Cosmetic, Subject::Contract, "other description"));
     }

@@ -80,6 +80,11 @@ fn info(source: Source<'_>, draft: &mut Draft) {
     if let Some(memory) = ours.get("memoryMiB").filter(|memory| **memory != json!(4096)) {
         draft.set_root("memoryMiB", memory.clone());
     }
+    for key in ["concurrency", "stackKiB"] {
+        if let Some(value) = ours.get(key) {
+            draft.set_root(key, value.clone());
+        }
+    }
 }
 
 struct Channels<'s, 'd> {

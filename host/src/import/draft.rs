@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::yaml::{Mapping, Node};
 
 /// The order of keys; what is not named here follows, by name.
-const ORDER: [&str; 62] = [
+const ORDER: [&str; 64] = [
     "contract",
     "version",
     "description",
@@ -58,9 +58,11 @@ const ORDER: [&str; 62] = [
     "signature",
     "publicKey",
     "isolation",
+    "reuse",
     "deadlineMs",
     "memoryMiB",
     "concurrency",
+    "limits",
     "publishes",
     "capabilities",
     "onFailure",
@@ -268,7 +270,7 @@ impl Draft {
         let by_name = is_data || (at.matches('/').count() == 1);
         let rank = |key: &str| match key {
             // That of the whole contract comes before its sections.
-            "memoryMiB" if at.is_empty() => 3,
+            "memoryMiB" | "concurrency" | "stackKiB" if at.is_empty() => 3,
             key => ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len()),
         };
         let mut entries: Vec<(&String, &Value)> = map.iter().collect();

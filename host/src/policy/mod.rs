@@ -62,6 +62,8 @@ pub enum Fault {
     Trap(String),
     /// It was not done in time.
     Deadline(Duration),
+    /// It computed for longer than it may.
+    Cpu(Duration),
     /// It wanted more memory than it may have.
     Memory {
         /// The limit, in bytes.
@@ -121,7 +123,9 @@ pub fn decide(
             on_failure.rate_limited.unwrap_or(FailureAction::Retry)
         }
         Outcome::Faulted(Fault::Trap(_)) => on_failure.trap.unwrap_or(FailureAction::Retry),
-        Outcome::Faulted(Fault::Deadline(_)) => on_failure.deadline.unwrap_or(FailureAction::Retry),
+        Outcome::Faulted(Fault::Deadline(_) | Fault::Cpu(_)) => {
+            on_failure.deadline.unwrap_or(FailureAction::Retry)
+        }
         Outcome::Faulted(Fault::Memory { .. }) => on_failure.memory.unwrap_or(FailureAction::Retry),
     };
     let final_at_once = action == FailureAction::DeadLetter || delivery == DeliveryMode::AtMostOnce;
@@ -181,7 +185,7 @@ impl Outcome {
             Self::Failed(Failure::RateLimited { .. }) => "rate-limited",
             Self::Failed(Failure::Unauthorized(_)) => "unauthorized",
             Self::Faulted(Fault::Trap(_)) => "trap",
-            Self::Faulted(Fault::Deadline(_)) => "deadline",
+            Self::Faulted(Fault::Deadline(_) | Fault::Cpu(_)) => "deadline",
             Self::Faulted(Fault::Memory { .. }) => "memory",
             Self::Invalid(_) => "invalid",
             Self::Poison { .. } => "poison",
@@ -202,6 +206,9 @@ impl Outcome {
             Self::Faulted(Fault::Trap(text)) => text.clone(),
             Self::Faulted(Fault::Deadline(deadline)) => {
                 format!("not done within its deadline of {} ms", deadline.as_millis())
+            }
+            Self::Faulted(Fault::Cpu(limit)) => {
+                format!("computed for longer than its limit of {} ms", limit.as_millis())
             }
             Self::Faulted(Fault::Memory { limit }) => {
                 format!("asked for more memory than its limit of {} MiB", limit / (1024 * 1024))

@@ -49,14 +49,14 @@ impl Cache {
     }
 
     /// Keeps a compiled component. That this fails costs time at the next start, nothing else.
-    pub(super) fn store(&self, engine: &Engine, digest: &str, component: &Component) {
-        let stored = component.serialize().map_err(anyhow::Error::from).and_then(|code| {
+    pub(super) fn store(&self, engine: &Engine, digest: &str, code: &[u8]) {
+        let store = || -> std::io::Result<()> {
             let mut file = tempfile_in(&self.folder)?;
-            file.1.write_all(&Sha256::digest(&code))?;
-            file.1.write_all(&code)?;
-            Ok(std::fs::rename(&file.0, self.path(engine, digest))?)
-        });
-        if let Err(error) = stored {
+            file.1.write_all(&Sha256::digest(code))?;
+            file.1.write_all(code)?;
+            std::fs::rename(&file.0, self.path(engine, digest))
+        };
+        if let Err(error) = store() {
             tracing::warn!(%error, folder = %self.folder.display(), "cannot keep the compiled component");
         }
     }
@@ -71,14 +71,14 @@ impl Cache {
 
 #[expect(
     unsafe_code,
-    reason = "the bytes are of a file that `store` wrote, by its checksum, in a folder of our own"
+    reason = "the bytes are what our own compiler made: fresh from it, or of a file that `store` wrote, by its checksum, in a folder of our own"
 )]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: see the reason above; `make_private` keeps others from writing there.
     unsafe { Component::deserialize(engine, code) }
 }
 
-fn tempfile_in(folder: &Path) -> anyhow::Result<(PathBuf, std::fs::File)> {
+fn tempfile_in(folder: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
     let path = folder.join(format!("{}.tmp", uuid::Uuid::new_v4()));
     let file = std::fs::File::create_new(&path)?;
     Ok((path, file))

@@ -1,19 +1,24 @@
-//! One call: a fresh instance, the message in, the outcome out. Whatever the guest does, this returns; only what is
-//! our own failure is an error.
+//! One call: an instance, the message in, the outcome out. Whatever the guest does, this returns; only what is our own
+//! failure is an error.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
-
 use crate::message::{HeaderValue, Message, decimal};
-use crate::policy::{Attempt, Failure, Fault, Outcome, history};
+use crate::metrics::Counted;
+use crate::policy::{Attempt, Fault, Outcome, history};
 
-use super::Handler;
+use super::engine::{Used, weight};
+use super::guest_log::Context;
 use super::inspect::{self, ComponentError};
+use super::instance::{self, Answer, Source, Turn};
+use super::lane::{self, Ran};
+use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
-use super::state::{Context, State};
-use super::wit::HandlerIndices;
 use super::wit::warren::handler::types;
+use super::worlds::Input;
+use super::{Handler, Ready};
 
 /// What a handler is told beside the message.
 #[derive(Debug, Clone)]
@@ -40,100 +45,112 @@ pub struct Call {
 /// The host could not ask the guest. Costs the message no attempt.
 #[derive(Debug, thiserror::Error)]
 #[error("the handler could not be started: {0}")]
-pub struct HostFault(String);
+pub struct HostFault(pub(super) String);
 
 impl Handler {
-    /// Hands a message to a fresh instance.
+    /// Hands a message to an instance: one that was kept, or a fresh one. Waits where no place is free.
     pub async fn call(&self, message: &Message, info: CallInfo<'_>) -> Result<Call, HostFault> {
+        let ready = &self.ready;
+        let source = match ready.pool.take() {
+            Some(kept) => Source::Kept(kept),
+            None => Source::New(self.place().await?),
+        };
+        let input = ready.input(message, &info);
+        let meter = Arc::new(Meter::new());
+        let began = Instant::now();
+        let end = began + ready.spec.deadline;
         let context = Context {
-            consumer: self.consumer.clone(),
-            message_id: info.message_id.to_owned(),
+            consumer: Arc::clone(&ready.consumer),
+            message_id: info.message_id.into(),
             attempt: info.attempt.number,
         };
-        let mut store = self.store(context);
-        let input = self.input(message, &info);
-        let started = Instant::now();
-        let run = async {
-            let handler = self.pre.instantiate_async(&mut store).await?;
-            handler.warren_handler_consumer().call_handle(&mut store, &input).await
+        let turn = Turn { context, meter: Arc::clone(&meter), end };
+        let running = Counted::new(&ready.metrics.running);
+        let work = instance::answer(Arc::clone(ready), source, input, turn);
+        let at_once = self.usual.is_heavy();
+        let ran = lane::run(work, Arc::clone(&meter), end.into(), &ready.heavy, at_once).await;
+        drop(running);
+        ready.metrics.seconds.observe(began.elapsed().as_secs_f64());
+        if self.usual.learn(meter.busy()) {
+            ready.metrics.heavy.inc();
+        }
+        let answer = match ran {
+            Ran::Done(answer) => answer,
+            Ran::Late => Answer {
+                outcome: Ok(Outcome::Faulted(Fault::Deadline(ready.spec.deadline))),
+                outbox: Vec::new(),
+                instance: None,
+                hit: Some(Hit::Deadline),
+            },
         };
-        // The epoch stops a guest that computes; this stops one that waits in a host call.
-        let returned = tokio::time::timeout(self.deadline, run).await;
-        let outcome = match returned {
-            _ if started.elapsed() >= self.deadline => Outcome::Faulted(Fault::Deadline(self.deadline)),
-            Err(_) => Outcome::Faulted(Fault::Deadline(self.deadline)),
-            Ok(Ok(Ok(()))) => Outcome::Handled,
-            Ok(Ok(Err(failure))) => Outcome::Failed(own(failure)),
-            Ok(Err(error)) => self.fault(store.data(), &error)?,
-        };
-        let outbox = match outcome {
-            Outcome::Handled => std::mem::take(&mut store.data_mut().outbox.messages),
-            _ => Vec::new(),
-        };
-        Ok(Call { outcome, outbox })
+        self.settle(answer)
     }
 
-    /// Makes an instance and throws it away: shows before the first message what cannot start.
-    pub async fn try_start(&self) -> Result<(), ComponentError> {
-        let context = Context { consumer: self.consumer.clone(), message_id: String::new(), attempt: 0 };
-        let mut store = self.store(context);
+    async fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, HostFault> {
+        let _waiting = Counted::new(&self.ready.metrics.waiting);
+        let place = self.ready.admission.enter(self.ready.weight.load(Ordering::Relaxed)).await;
+        place.ok_or_else(|| HostFault("the host is ending".to_owned()))
+    }
+
+    fn settle(&self, answer: Answer) -> Result<Call, HostFault> {
+        let Ready { metrics, pool, admission, .. } = &*self.ready;
+        if let Some(hit) = answer.hit {
+            metrics.limit_hit(hit.key());
+        }
+        match answer.instance {
+            Some(instance) => pool.put(instance, admission),
+            None => pool.lost(),
+        }
+        let outcome = answer.outcome?;
+        metrics.called(outcome.class());
+        Ok(Call { outcome, outbox: answer.outbox })
+    }
+
+    /// Makes an instance and throws it away: shows before the first message what cannot start, and what each needs.
+    pub(super) async fn try_start(&self) -> Result<(), ComponentError> {
+        let ready = &self.ready;
         let not_startable = |reason: String| ComponentError::NotStartable { reason };
-        let starting = self.pre.instance_pre().instantiate_async(&mut store);
-        let instance = match tokio::time::timeout(self.deadline, starting).await {
-            Ok(Ok(instance)) => instance,
-            Ok(Err(error)) => {
-                let reason = match self.fault(store.data(), &error) {
-                    Ok(outcome) => outcome.reason(),
-                    Err(fault) => fault.to_string(),
-                };
-                return Err(not_startable(reason));
-            }
-            Err(_) => return Err(not_startable(Outcome::Faulted(Fault::Deadline(self.deadline)).reason())),
+        let place = ready.admission.enter(1).await;
+        let place = place.ok_or_else(|| not_startable("the host is ending".to_owned()))?;
+        let meter = Arc::new(Meter::new());
+        let end = Instant::now() + ready.spec.deadline;
+        let context = Context { consumer: Arc::clone(&ready.consumer), message_id: "".into(), attempt: 0 };
+        let turn = Turn { context, meter: Arc::clone(&meter), end };
+        let (trial, all) = (Arc::clone(ready), ready.admission.all());
+        let before = Used::of(&ready.engine);
+        let work = async move {
+            let look = || {
+                let needs = weight(before.as_ref(), Used::of(&trial.engine));
+                trial.weight.store(needs, Ordering::Relaxed);
+            };
+            instance::try_one(&trial, place, turn, look).await
         };
-        let indices = HandlerIndices::new(self.pre.instance_pre());
-        let typed = indices.and_then(|indices| indices.load(&mut store, &instance));
-        typed.map(|_| ()).map_err(|error| inspect::wrong_type("x", &error))
-    }
-
-    fn store(&self, context: Context) -> Store<State> {
-        let state = State::new(self.grants.clone(), context, self.memory_bytes_max);
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-        let ends = Instant::now() + self.deadline;
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            if Instant::now() >= ends {
-                return Ok(UpdateDeadline::Interrupt);
+        match lane::run(work, meter, end.into(), &ready.heavy, false).await {
+            Ran::Late => {
+                let late = Outcome::Faulted(Fault::Deadline(ready.spec.deadline));
+                return Err(not_startable(late.reason()));
             }
-            // Through tokio's own yield, so that timers and sockets of this runtime get their turn.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
-        store
+            Ran::Done(Err(outcome)) => return Err(not_startable(outcome.reason())),
+            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::wrong_type(ready.world.flavour().export(), &error))?,
+        }
+        let needs = ready.weight.load(Ordering::Relaxed);
+        if needs > all {
+            return Err(ComponentError::TooHeavy { needs, all });
+        }
+        Ok(())
+    }
+}
+
+impl Ready {
+    fn input(&self, message: &Message, info: &CallInfo<'_>) -> Input {
+        if let Some(carried) = self.world.carried(message) {
+            self.told.left_behind(self, &carried);
+            return Input::Other(carried);
+        }
+        Input::Ours(Box::new(self.all(message, info)))
     }
 
-    fn fault(&self, state: &State, error: &wasmtime::Error) -> Result<Outcome, HostFault> {
-        if state.limits.memory_exceeded {
-            return Ok(Outcome::Faulted(Fault::Memory { limit: self.memory_bytes_max }));
-        }
-        if error.is::<PoolConcurrencyLimitError>() {
-            return Err(HostFault(error.root_cause().to_string()));
-        }
-        if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
-            return Ok(Outcome::Faulted(Fault::Deadline(self.deadline)));
-        }
-        let mut text = error.root_cause().to_string();
-        let stderr = state.stderr.text();
-        if !stderr.is_empty() {
-            text = format!("{text}; stderr: {stderr}");
-        }
-        if let Some(refused) = &state.outbox.refused {
-            text = format!("{text}; before that, {refused}");
-        }
-        Ok(Outcome::Faulted(Fault::Trap(text)))
-    }
-
-    fn input(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
+    fn all(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
         let (exchange, routing_key) = history::origin(message);
         let properties = &message.properties;
         let headers = message.headers.iter().filter(|(name, _)| !history::is_bookkeeping(name));
@@ -157,23 +174,30 @@ impl Handler {
             attempt: info.attempt.number,
             max_attempts: info.attempt.max,
             redelivered: info.redelivered,
-            deadline_ms: u32::try_from(self.deadline.as_millis()).unwrap_or(u32::MAX),
+            deadline_ms: u32::try_from(self.spec.deadline.as_millis()).unwrap_or(u32::MAX),
         }
     }
 }
 
-/// The most bytes that the guest may have the host allocate in one host call.
-const HOSTCALL_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// How long calls of a handler usually compute.
+#[derive(Debug, Default)]
+pub(super) struct Usual {
+    microseconds: AtomicU64,
+}
 
-pub(super) fn own(failure: types::Failure) -> Failure {
-    match failure {
-        types::Failure::Permanent(text) => Failure::Permanent(text),
-        types::Failure::Transient(text) => Failure::Transient(text),
-        types::Failure::Unauthorized(text) => Failure::Unauthorized(text),
-        types::Failure::RateLimited(limit) => Failure::RateLimited {
-            retry_after: Duration::from_millis(limit.retry_after_ms.into()),
-            reason: limit.reason,
-        },
+impl Usual {
+    /// Whether they compute for long.
+    fn is_heavy(&self) -> bool {
+        Duration::from_micros(self.microseconds.load(Ordering::Relaxed)) > lane::HEAVY
+    }
+
+    /// Learns of one more call. True if it was long.
+    fn learn(&self, busy: Duration) -> bool {
+        let before = self.microseconds.load(Ordering::Relaxed);
+        let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX / 8);
+        // Several at a time may overwrite each other; it is an estimate.
+        self.microseconds.store((before * 7 + busy_us) / 8, Ordering::Relaxed);
+        busy > lane::HEAVY
     }
 }
 

@@ -48,6 +48,20 @@ pub enum ComponentError {
         /// Where.
         offset: usize,
     },
+    /// Compiling it takes more than is allowed.
+    #[error("it cannot be compiled within bounds: {reason}")]
+    TooHard {
+        /// What happened.
+        reason: String,
+    },
+    /// One instance of it needs more than the host has for all.
+    #[error("one instance of it needs {needs} of the host's {all} places for calls")]
+    TooHeavy {
+        /// What it needs.
+        needs: u32,
+        /// What the host has.
+        all: u32,
+    },
     /// It has another world.
     #[error("it does not export `{EXPORT}`, nor what other hosts call handlers by{}", exports(.found))]
     WrongWorld {
@@ -97,7 +111,8 @@ impl ComponentError {
             Self::Invalid { reason } if reason.contains("async") => {
                 Some("handlers are synchronous: in JavaScript, build with `componentize-qjs --sync`")
             }
-            Self::Invalid { .. } => None,
+            Self::Invalid { .. } | Self::TooHard { .. } => None,
+            Self::TooHeavy { .. } => Some("a larger `concurrency` of the contract makes room for it"),
             Self::NotStartable { .. } => Some(
                 "an instance is made before the first message, to see that it can be; `memoryMiB` and `deadlineMs` apply",
             ),

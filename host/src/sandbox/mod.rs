@@ -4,66 +4,123 @@
 //! checked against the world it has to have, compiled (or taken from our own cache) and linked. Each call gets a fresh
 //! instance with its own memory limit and deadline, and gives back what the guest did as data.
 
+mod admission;
 mod cache;
 mod call;
+mod compile;
 mod engine;
+mod guest_log;
 mod inspect;
+mod instance;
+mod lane;
+mod limits;
 mod outbox;
 mod outline;
+mod pool;
+mod random;
+mod signature;
 mod state;
 mod wit;
 mod worlds;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicU32;
 
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use tokio::sync::OnceCell;
+use wasmtime::component::Component;
 
-use crate::contract::HandlerSpec;
+use crate::contract::{HandlerSpec, Isolation};
+use crate::metrics::{HandlerMetrics, Metrics};
 
+use admission::Admission;
 pub use cache::Cache;
+use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
-pub use engine::EngineOptions;
+pub use compile::{COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
+pub use engine::{Abi, EngineOptions};
 use engine::Ticker;
 pub use inspect::ComponentError;
 pub use outbox::{Grants, Outgoing};
 pub use outline::{Capability, Need, Outline};
-use state::State;
+use pool::Pool;
+pub use signature::{SignatureError, verify as verify_signature};
+use worlds::{Flavour, Told, World};
 
-/// The engine that all handlers share.
+/// The engines that all handlers share.
 pub struct Sandbox {
-    engine: Engine,
-    linker: Linker<State>,
+    options: EngineOptions,
+    synchronous: Side,
+    /// For components with asynchronous functions; made when there is one.
+    asynchronous: OnceCell<Side>,
     cache: Option<Cache>,
+    compiler: Compiler,
+    admission: Arc<Admission>,
+    heavy: Handle,
+    metrics: Arc<Metrics>,
+}
+
+/// An engine, and the clock that stops its guests.
+struct Side {
+    engine: Engine,
+    abi: Abi,
     _ticker: Ticker,
 }
 
 /// A component that is ready to be called.
 pub struct Handler {
-    pre: wit::HandlerPre<State>,
+    ready: Arc<Ready>,
+    usual: Usual,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+}
+
+/// Everything that a call needs. Calls that outlive their message hold on to it.
+struct Ready {
+    world: World,
     engine: Engine,
     grants: Arc<Grants>,
     consumer: Arc<str>,
-    /// SHA-256 of the component, in hex.
-    pub digest: String,
-    deadline: Duration,
-    memory_bytes_max: usize,
+    spec: HandlerSpec,
+    pool: Arc<Pool>,
+    admission: Arc<Admission>,
+    /// How many places an instance takes.
+    weight: AtomicU32,
+    heavy: Handle,
+    metrics: HandlerMetrics,
+    told: Arc<Told>,
+}
+
+impl Side {
+    fn new(options: EngineOptions, abi: Abi) -> anyhow::Result<Self> {
+        let engine = engine::new(options, abi)?;
+        let ticker = Ticker::start(&engine);
+        Ok(Self { engine, abi, _ticker: ticker })
+    }
 }
 
 impl Sandbox {
-    /// Makes an engine. Compiled components are kept in `cache`, if there is one.
-    pub fn new(options: EngineOptions, cache: Option<Cache>) -> anyhow::Result<Self> {
-        let engine = engine::new(options)?;
-        let linker = state::linker(&engine)?;
-        let ticker = Ticker::start(&engine);
-        Ok(Self { engine, linker, cache, _ticker: ticker })
+    /// Makes an engine. Compiled components are kept in `cache`, if there is one. Calls that compute for long go on
+    /// among the threads of `heavy`.
+    pub fn new(
+        options: EngineOptions,
+        cache: Option<Cache>,
+        compiler: Compiler,
+        heavy: Handle,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        let synchronous = Side::new(options, Abi::Synchronous)?;
+        let asynchronous = OnceCell::new();
+        let admission = Arc::new(Admission::new(options.calls_max.max(1)));
+        Ok(Self { options, synchronous, asynchronous, cache, compiler, admission, heavy, metrics })
     }
 
-    /// Makes a handler of the component in `bytes`. What is wrong with the component is a `ComponentError`.
-    pub fn load(
+    /// Makes a handler of the component in `bytes`, and tries whether it can be started. What is wrong with the component
+    /// is a `ComponentError`.
+    pub async fn load(
         &self,
         consumer: &str,
         bytes: &[u8],
@@ -74,35 +131,64 @@ impl Sandbox {
         if let Some(wanted) = spec.sha256.as_ref().filter(|wanted| **wanted != digest) {
             return Err(ComponentError::Digest { wanted: wanted.clone(), found: digest });
         }
-        inspect::binary(bytes)?;
-        let component = self.compile(consumer, bytes, &digest)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| inspect::unlinkable(&component, &self.engine, &error))?;
-        let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type("x", &error))?;
-        Ok(Handler {
-            pre,
-            engine: self.engine.clone(),
+        let outline = Outline::read(bytes)?;
+        let flavours = inspect::flavours(&outline)?;
+        let side = self.side(&outline).await?;
+        let component = self.component(side, consumer, bytes, &digest).await?;
+        let world = world(side, &component, &flavours)?;
+        worlds::tell(consumer, world.flavour(), &flavours);
+        let metrics = self.metrics.handler(consumer);
+        let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
+        let pool = Arc::new(Pool::new(bounds, metrics.clone()));
+        self.admission.adopt(&pool);
+        let ready = Ready {
+            world,
+            engine: side.engine.clone(),
             grants: Arc::new(grants),
             consumer: consumer.into(),
-            digest,
-            deadline: spec.deadline,
-            memory_bytes_max: spec.memory_bytes_max,
-        })
+            spec: spec.clone(),
+            pool,
+            admission: Arc::clone(&self.admission),
+            weight: AtomicU32::new(1),
+            heavy: self.heavy.clone(),
+            metrics,
+            told: Arc::default(),
+        };
+        let handler = Handler { ready: Arc::new(ready), usual: Usual::default(), digest };
+        handler.try_start().await?;
+        Ok(handler)
     }
 
-    fn compile(&self, consumer: &str, bytes: &[u8], digest: &str) -> Result<Component, ComponentError> {
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
+    /// The engine for a component.
+    async fn side(&self, outline: &Outline) -> Result<&Side, ComponentError> {
+        if !outline.asynchronous {
+            return Ok(&self.synchronous);
+        }
+        let make = async || Side::new(self.options, Abi::Asynchronous);
+        self.asynchronous
+            .get_or_try_init(make)
+            .await
+            .map_err(|error| ComponentError::NotStartable { reason: format!("{error:#}") })
+    }
+
+    async fn component(
+        &self,
+        side: &Side,
+        consumer: &str,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<Component, ComponentError> {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&side.engine, digest)) {
             return Ok(component);
         }
         tracing::info!(consumer, kilobytes = bytes.len() / 1024, "compiling the handler");
-        let compiled = Component::new(&self.engine, bytes)
+        let code = self.compiler.compile(&side.engine, side.abi, bytes).await?;
+        let component = cache::deserialize(&side.engine, &code)
             .map_err(|error| ComponentError::Invalid { reason: format!("{error:#}") })?;
         if let Some(cache) = &self.cache {
-            cache.store(&self.engine, digest, &compiled);
+            cache.store(&side.engine, digest, &code);
         }
-        Ok(compiled)
+        Ok(component)
     }
 }
 
@@ -111,6 +197,25 @@ impl Handler {
     pub fn short_digest(&self) -> String {
         format!("sha256:{}", &self.digest[..12])
     }
+}
+
+/// The component, linked, and the first interface that it can be called by.
+fn world(side: &Side, component: &Component, flavours: &[Flavour]) -> Result<World, ComponentError> {
+    let mut why_not = None;
+    for flavour in flavours {
+        let pre = state::linker(&side.engine)
+            .and_then(|mut linker| flavour.link(&mut linker, side.abi).map(|()| linker))
+            .and_then(|linker| linker.instantiate_pre(component))
+            .map_err(|error| inspect::unlinkable(component, &side.engine, &error));
+        let world = pre.and_then(|pre| {
+            World::new(*flavour, pre).map_err(|error| inspect::wrong_type(flavour.export(), &error))
+        });
+        match world {
+            Ok(world) => return Ok(world),
+            Err(error) => drop(why_not.get_or_insert(error)),
+        }
+    }
+    Err(why_not.unwrap_or(ComponentError::WrongWorld { found: Vec::new() }))
 }
 
 /// SHA-256 of a component, in hex.

@@ -9,10 +9,6 @@ use crate::contract::Publisher;
 use crate::message::{Headers, Properties, headers_json};
 use crate::policy::history;
 
-/// The most messages that one call may publish.
-const MESSAGES_MAX: u32 = 1_000;
-/// The most bytes of payload that one call may publish.
-pub(super) const BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// The most bytes of headers of one message: all properties have to fit into one AMQP frame of 128 KiB.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// The longest short string of AMQP, in bytes.
@@ -66,6 +62,13 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
+/// How much one call may publish.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) messages: u32,
+    pub(super) bytes: u32,
+}
+
 /// The messages of one call.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -80,11 +83,12 @@ impl Outbox {
     pub(super) fn put(
         &mut self,
         grants: &Grants,
+        bounds: Bounds,
         input_id: &str,
         publisher: &str,
         request: Request,
     ) -> Result<String, Refusal> {
-        let taken = self.take(grants, input_id, publisher, request);
+        let taken = self.take(grants, bounds, input_id, publisher, request);
         if let Err(refusal) = &taken {
             self.refused = Some(format!("publishing through `{publisher}` was refused: {refusal}"));
         }
@@ -94,6 +98,7 @@ impl Outbox {
     fn take(
         &mut self,
         grants: &Grants,
+        bounds: Bounds,
         input_id: &str,
         publisher: &str,
         request: Request,
@@ -102,12 +107,12 @@ impl Outbox {
             let known = grants.known.contains(publisher);
             return Err(if known { Refusal::NotGranted } else { Refusal::UnknownPublisher });
         };
-        if self.messages.len() >= MESSAGES_MAX as usize {
-            return Err(Refusal::TooMany(MESSAGES_MAX));
+        if self.messages.len() >= bounds.messages as usize {
+            return Err(Refusal::TooMany(bounds.messages));
         }
         self.bytes += request.body.len() as u64;
-        if self.bytes > BYTES_MAX.into() {
-            return Err(Refusal::TooLarge(BYTES_MAX));
+        if self.bytes > bounds.bytes.into() {
+            return Err(Refusal::TooLarge(bounds.bytes));
         }
         let routing_key = check(publisher, &request).map_err(Refusal::Invalid)?;
         let id = derived_id(input_id, &publisher.name, self.messages.len());

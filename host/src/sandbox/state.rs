@@ -1,61 +1,60 @@
 //! What a guest finds around it during one call: an empty WASI, the outbox, the log, and its limits.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Instant;
 
+use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime::{Engine, ResourceLimiter};
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::message::{HeaderValue, Headers, Properties};
 
-use super::outbox::{Grants, Outbox, Refusal, Request};
-use super::wit;
+use super::guest_log::{Context, GuestLog, Volume};
+use super::instance::Turn;
+use super::limits::{Limits, Meter};
+use super::outbox::{Bounds, Grants, Outbox, Outgoing, Refusal, Request};
 use super::wit::warren::handler::{logging, publisher, types};
+use super::worlds::Foreign;
+use super::{Ready, random, wit};
 
-/// The most log lines of one call.
-const LOG_LINES_MAX: u32 = 200;
-/// The longest log line, in bytes.
-const LOG_LINE_BYTES_MAX: usize = 4 * 1024;
-/// How much of stderr is kept to explain a trap, in bytes.
-const STDERR_BYTES_MAX: usize = 4 * 1024;
-/// Resource handles that a guest may hold.
-const RESOURCES_MAX: usize = 1_000;
-/// The most random bytes in one request.
+/// The most random bytes in one request: the host holds them all.
 const RANDOM_BYTES_MAX: u64 = 64 * 1024;
-/// Tables, memories and core instances of one call.
-const TABLE_ELEMENTS_MAX: usize = 100_000;
 
-/// The state of one call's store.
+/// The state of an instance's store. What belongs to one call begins anew with each.
 pub(super) struct State {
     wasi: WasiCtx,
     table: ResourceTable,
     pub(super) limits: Limits,
     pub(super) outbox: Outbox,
-    pub(super) stderr: Capture,
-    grants: Arc<Grants>,
-    context: Context,
-    log_lines: u32,
-    pub(super) foreign: super::worlds::Foreign,
+    pub(super) log: GuestLog,
+    pub(super) meter: Arc<Meter>,
+    /// When the call has to be over.
+    pub(super) end: Instant,
+    /// For components of other hosts.
+    pub(super) foreign: Foreign,
+    message_id: Arc<str>,
+    ready: ReadyParts,
 }
 
-/// Which message is being handled, for logs and derived ids.
-#[derive(Debug, Clone)]
-pub(super) struct Context {
-    pub(super) consumer: Arc<str>,
-    pub(super) message_id: String,
-    pub(super) attempt: u32,
+/// What a store needs to know of its handler.
+struct ReadyParts {
+    grants: Arc<Grants>,
+    bounds: Bounds,
+    metrics: crate::metrics::HandlerMetrics,
 }
 
 impl State {
-    pub(super) fn new(grants: Arc<Grants>, context: Context, memory_bytes_max: usize) -> Self {
-        let stderr = Capture::default();
+    pub(super) fn new(ready: &Ready, turn: Turn) -> Self {
+        let limits = ready.spec.limits;
+        let Turn { context, meter, end } = turn;
+        let message_id = Arc::clone(&context.message_id);
+        let volume = Volume { lines: limits.log_lines, bytes: limits.log_bytes };
+        let log = GuestLog::new(context, volume, ready.metrics.clone());
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
+        table.set_max_capacity(limits.handles);
         let wasi = WasiCtxBuilder::new()
-            .stdout(wasmtime_wasi::p2::pipe::SinkOutputStream)
-            .stderr(stderr.clone())
+            .stdout(log.stdout())
+            .stderr(log.stderr())
             .max_random_size(RANDOM_BYTES_MAX)
             .allow_tcp(false)
             .allow_udp(false)
@@ -63,34 +62,72 @@ impl State {
         Self {
             wasi,
             table,
-            limits: Limits { memory_bytes_max, memory_exceeded: false },
+            limits: Limits::new(ready.spec.memory_bytes_max, limits),
             outbox: Outbox::default(),
-            stderr,
-            grants,
-            context,
-            log_lines: 0,
-            foreign: super::worlds::Foreign::default(),
+            log,
+            meter,
+            end,
+            foreign: Foreign::new(Arc::clone(&ready.told)),
+            message_id,
+            ready: ReadyParts {
+                grants: Arc::clone(&ready.grants),
+                bounds: Bounds { messages: limits.publishes, bytes: limits.publish_bytes },
+                metrics: ready.metrics.clone(),
+            },
         }
+    }
+
+    /// A new call in the same instance.
+    pub(super) fn begin(&mut self, turn: Turn) {
+        let Turn { context, meter, end } = turn;
+        self.message_id = Arc::clone(&context.message_id);
+        self.log.begin(context);
+        self.limits.begin();
+        self.outbox = Outbox::default();
+        self.meter = meter;
+        self.end = end;
+    }
+
+    /// The call has returned. Gives what it wants published.
+    pub(super) fn end(&mut self) -> Vec<Outgoing> {
+        self.log.end();
+        std::mem::take(&mut self.outbox).messages
     }
 }
 
+/// What worlds of other hosts publish through.
 impl State {
     pub(super) fn grants(&self) -> &Grants {
-        &self.grants
+        &self.ready.grants
     }
 
+    pub(super) fn bounds(&self) -> Bounds {
+        self.ready.bounds
+    }
+
+    /// Puts a message into the outbox.
     pub(super) fn put(&mut self, publisher: &str, request: Request) -> Result<String, Refusal> {
-        self.outbox.put(&self.grants, &self.context.message_id, publisher, request)
+        let ReadyParts { grants, bounds, metrics } = &self.ready;
+        let put = self.outbox.put(grants, *bounds, &self.message_id, publisher, request);
+        put.inspect_err(|refusal| match refusal {
+            Refusal::TooMany(_) => metrics.limit_hit("publishes"),
+            Refusal::TooLarge(_) => metrics.limit_hit("publishMiB"),
+            Refusal::UnknownPublisher | Refusal::NotGranted | Refusal::Invalid(_) => {}
+        })
     }
 
+    /// Says something about the message that is being handled.
     pub(super) fn warn(&self, text: &str) {
-        tracing::warn!(consumer = &*self.context.consumer, "{text}");
+        let Context { consumer, message_id, .. } = self.log.context();
+        let (consumer, message_id) = (&*consumer, &*message_id);
+        tracing::warn!(consumer, message_id, "{text}");
     }
 }
 
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    random::link(&mut linker)?;
     wit::Handler::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
@@ -113,8 +150,7 @@ impl publisher::Host for State {
             Ok(request) => request,
             Err(reason) => return Ok(Err(types::PublishError::Invalid(vec![reason]))),
         };
-        let put = self.outbox.put(&self.grants, &self.context.message_id, &publisher, request);
-        Ok(put.map_err(|refusal| match refusal {
+        Ok(self.put(&publisher, request).map_err(|refusal| match refusal {
             Refusal::UnknownPublisher => types::PublishError::UnknownPublisher,
             Refusal::NotGranted => types::PublishError::NotGranted,
             Refusal::Invalid(reasons) => types::PublishError::Invalid(reasons),
@@ -131,39 +167,12 @@ impl logging::Host for State {
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
-        self.log_lines += 1;
-        if self.log_lines > LOG_LINES_MAX {
-            if self.log_lines == LOG_LINES_MAX + 1 {
-                let consumer = &*self.context.consumer;
-                tracing::warn!(target: "guest", consumer, "more than {LOG_LINES_MAX} log lines in one call; the rest is dropped");
-            }
-            return Ok(());
-        }
-        let message = cut(&message);
         let fields: String = fields.iter().map(|(name, value)| format!(" {name}={value:?}")).collect();
-        let fields = cut(&fields);
-        let Context { consumer, message_id, attempt } = &self.context;
-        let consumer = &**consumer;
-        macro_rules! event {
-            ($level:ident) => {
-                tracing::$level!(target: "guest", consumer, message_id, attempt, "{message}{fields}")
-            };
-        }
-        match level {
-            logging::Level::Trace => event!(trace),
-            logging::Level::Debug => event!(debug),
-            logging::Level::Info => event!(info),
-            logging::Level::Warn => event!(warn),
-            logging::Level::Error => event!(error),
-        }
+        self.log.event(level, &message, &fields);
         // The log is the harness's record of executions: a kill comes after the line.
-        crate::failpoint::pass_now("mid-handler", message_id);
+        crate::failpoint::pass_now("mid-handler", &self.message_id);
         Ok(())
     }
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)]
 }
 
 fn request(message: types::Outgoing) -> Result<Request, String> {
@@ -196,79 +205,4 @@ fn header(value: types::HeaderValue) -> Result<HeaderValue, String> {
             HeaderValue::from_json(&json)
         }
     })
-}
-
-/// The memory limit of one call.
-pub(super) struct Limits {
-    memory_bytes_max: usize,
-    pub(super) memory_exceeded: bool,
-}
-
-impl ResourceLimiter for Limits {
-    fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes_max {
-            self.memory_exceeded = true;
-            // A trap, and not a refusal: few guests survive a refusal, and none says that this is what happened.
-            return Err(wasmtime::format_err!("memory limit"));
-        }
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS_MAX)
-    }
-}
-
-/// Keeps the first bytes that a guest writes to stderr, and swallows the rest.
-#[derive(Clone, Default)]
-pub(super) struct Capture(Arc<Mutex<Vec<u8>>>);
-
-impl Capture {
-    pub(super) fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).trim().to_owned()
-    }
-
-    fn keep(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let room = STDERR_BYTES_MAX.saturating_sub(kept.len());
-        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-}
-
-impl OutputStream for Capture {
-    fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
-        self.keep(&bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(64 * 1024)
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for Capture {
-    async fn ready(&mut self) {}
-}
-
-impl IsTerminal for Capture {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Capture {
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-
-    /// Only WASI 0.3 asks for this, which handlers of this world do not have.
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::sink())
-    }
 }

@@ -8,7 +8,7 @@ use super::super::problem::{Problem, brief};
 use super::super::raw;
 use super::super::source::join;
 use super::super::substitute::is_name;
-use super::super::{Capabilities, FileGrant, HandlerSpec, SignatureSpec};
+use super::super::{Capabilities, FileGrant, HandlerSpec, Isolation, Limits, Reuse, SignatureSpec};
 use super::Checker;
 
 const DEADLINE_MS: u32 = 5_000;
@@ -17,18 +17,28 @@ const CONCURRENCY: u16 = 16;
 
 impl Checker<'_> {
     pub(super) fn handler(&mut self, at: &str, raw: &raw::Handler) -> HandlerSpec {
-        let signature_at = join(&join(at, "handler"), "signature");
-        let at = join(&join(at, "handler"), "component");
+        let handler_at = join(at, "handler");
+        if raw.reuse.is_some() && raw.isolation == Isolation::Fresh {
+            self.refuse(
+                Problem::at(join(&handler_at, "reuse"), "`reuse` is said of instances that are not reused")
+                    .on_key()
+                    .because("with `isolation: fresh`, each message has an instance of its own")
+                    .hint("say `isolation: reuse`, or leave `reuse` out"),
+            );
+        }
+        let at = join(&handler_at, "component");
         if raw.component.contains("://") {
             self.problems.extend(path_fault(&at, &raw.component));
         }
         let component = self.files.path_from(&at, &raw.component);
         HandlerSpec {
-            signature: raw.signature.as_ref().map(|raw| self.signature(&signature_at, raw, &component)),
+            signature: raw.signature.as_ref().map(|raw| self.signature(&join(&handler_at, "signature"), raw, &component)),
             component,
             sha256: raw.sha256.clone(),
             isolation: raw.isolation,
             deadline: Duration::from_millis(raw.deadline_ms.unwrap_or(DEADLINE_MS).into()),
+            reuse: reuse(raw.reuse.as_ref()),
+            limits: limits(&raw.limits),
             memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB) as usize * 1024 * 1024,
             concurrency: raw.concurrency.unwrap_or(CONCURRENCY),
         }
@@ -129,6 +139,32 @@ impl Checker<'_> {
             self.refuse(Problem::at(at, says).hint("give each folder an `at` of its own"));
         }
         Some(FileGrant { path, at: guest_path, access: raw.access })
+    }
+}
+
+fn reuse(raw: Option<&raw::Reuse>) -> Reuse {
+    let usual = Reuse::default();
+    let Some(raw) = raw else { return usual };
+    Reuse {
+        calls_max: raw.max_calls.unwrap_or(usual.calls_max),
+        age_max: raw.max_age_ms.map_or(usual.age_max, |ms| Duration::from_millis(ms.into())),
+        growth_bytes_max: raw.max_growth_mib.map_or(usual.growth_bytes_max, |mib| (mib as usize) << 20),
+    }
+}
+
+fn limits(raw: &raw::Limits) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        cpu: raw.cpu_ms.map(|ms| Duration::from_millis(ms.into())),
+        table_elements: raw.table_elements.map_or(usual.table_elements, |elements| elements as usize),
+        instances: raw.instances.map_or(usual.instances, |instances| instances as usize),
+        host_call_bytes: raw.host_call_mib.map_or(usual.host_call_bytes, |mib| (mib as usize) << 20),
+        handles: raw.handles.map_or(usual.handles, |handles| handles as usize),
+        random_bytes: raw.random_kib.map_or(usual.random_bytes, |kib| u64::from(kib) << 10),
+        log_lines: raw.log_lines.unwrap_or(usual.log_lines),
+        log_bytes: raw.log_kib.map_or(usual.log_bytes, |kib| (kib as usize) << 10),
+        publishes: raw.publishes.unwrap_or(usual.publishes),
+        publish_bytes: raw.publish_mib.map_or(usual.publish_bytes, |mib| mib << 20),
     }
 }
 

@@ -29,7 +29,7 @@ use super::domains::Domains;
 use super::files::Files;
 use super::problem::{Problem, Severity, enough};
 use super::source::join;
-use super::{Contract, Message, Surroundings, raw};
+use super::{Contract, Message, STACK_BYTES, Surroundings, raw};
 
 /// How much memory messages in the host may take if nothing is said, in MiB.
 const MEMORY_MIB: u64 = 4096;
@@ -74,6 +74,8 @@ pub(super) fn check(
         rpcs,
         consumers,
         memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB).saturating_mul(1024 * 1024),
+        concurrency: raw.concurrency,
+        stack_bytes_max: raw.stack_kib.map_or(STACK_BYTES, |kib| kib as usize * 1024),
         warnings: Vec::new(),
         files,
     };

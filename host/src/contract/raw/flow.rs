@@ -201,13 +201,18 @@ pub(in crate::contract) struct Handler {
     /// `fresh` (if not said): a new instance for each message. `reuse`: an instance handles many, one after the other.
     #[serde(default)]
     pub(in crate::contract) isolation: Isolation,
-    /// How long one call may take, in milliseconds; 5000 if not said.
+    /// With `isolation: reuse`: when an instance is replaced by a new one. Any fault replaces it as well.
+    pub(in crate::contract) reuse: Option<Reuse>,
+    /// How long one call may take, host calls included, in milliseconds; 5000 if not said.
     #[schemars(range(min = 1, max = 1_500_000))]
     pub(in crate::contract) deadline_ms: Option<u32>,
     /// How much memory one instance may use, in MiB; 64 if not said.
     #[schemars(range(min = 1, max = 4096))]
     #[serde(rename = "memoryMiB")]
     pub(in crate::contract) memory_mib: Option<u32>,
+    /// What one call may use beside time and memory, where the defaults do not fit.
+    #[serde(default)]
+    pub(in crate::contract) limits: Limits,
     /// How many messages are handled at the same time; 16 if not said.
     #[schemars(range(min = 1, max = 1000))]
     pub(in crate::contract) concurrency: Option<u16>,
@@ -233,6 +238,63 @@ pub enum Isolation {
     #[default]
     Fresh,
     Reuse,
+}
+
+/// When an instance that handles many messages is replaced by a new one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::contract) struct Reuse {
+    /// After this many calls; 10000 if not said.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::contract) max_calls: Option<u32>,
+    /// After this many milliseconds; an hour if not said.
+    #[schemars(range(min = 1, max = 4_294_967_295_i64))]
+    pub(in crate::contract) max_age_ms: Option<u32>,
+    /// When its memory has grown by this many MiB since its first call; 16 if not said.
+    #[schemars(range(min = 0, max = 4096))]
+    #[serde(rename = "maxGrowthMiB")]
+    pub(in crate::contract) max_growth_mib: Option<u32>,
+}
+
+/// What one call may use. A call that wants more of the first six is ended, as a trap or for its deadline; what is
+/// logged or published beyond the others is refused, and the call goes on.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::contract) struct Limits {
+    /// Time that the handler computes, without what it waits, in milliseconds; its deadline if not said. To within 10 ms.
+    #[schemars(range(min = 1, max = 1_500_000))]
+    pub(in crate::contract) cpu_ms: Option<u32>,
+    /// Elements of all its tables; 20000 if not said.
+    #[schemars(range(min = 1, max = 20_000))]
+    pub(in crate::contract) table_elements: Option<u32>,
+    /// Core instances that the component is made of; 32 if not said.
+    #[schemars(range(min = 1, max = 64))]
+    pub(in crate::contract) instances: Option<u32>,
+    /// What the host has to hold for one call of the handler to it, in MiB; 128 if not said.
+    #[schemars(range(min = 1, max = 1024))]
+    #[serde(rename = "hostCallMiB")]
+    pub(in crate::contract) host_call_mib: Option<u32>,
+    /// Open files, streams, requests and other handles at the same time; 1000 if not said.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(in crate::contract) handles: Option<u32>,
+    /// Random bytes, in KiB; 1024 if not said.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    #[serde(rename = "randomKiB")]
+    pub(in crate::contract) random_kib: Option<u32>,
+    /// Lines that it logs, or writes to stdout and stderr; 200 if not said.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub(in crate::contract) log_lines: Option<u32>,
+    /// What these lines are long together, in KiB; 256 if not said.
+    #[schemars(range(min = 0, max = 65_536))]
+    #[serde(rename = "logKiB")]
+    pub(in crate::contract) log_kib: Option<u32>,
+    /// Messages that it publishes; 1000 if not said.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub(in crate::contract) publishes: Option<u32>,
+    /// The payloads of these messages together, in MiB; 64 if not said.
+    #[schemars(range(min = 0, max = 1024))]
+    #[serde(rename = "publishMiB")]
+    pub(in crate::contract) publish_mib: Option<u32>,
 }
 
 /// What a handler may reach. All of it is granted by name, and nothing else is there.

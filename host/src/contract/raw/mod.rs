@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 
 pub use flow::{Access, DeliveryMode, Encoding, FailureAction, Isolation};
 pub(in crate::contract) use flow::{
-    Allow, Capabilities, Command, Consumer, Event, Example, FileGrant, Handler, Message, OnFailure,
-    Publisher, Rpc,
+    Allow, Capabilities, Command, Consumer, Event, Example, FileGrant, Handler, Limits, Message, OnFailure,
+    Publisher, Reuse, Rpc, Signature,
 };
 
 /// A whole contract file.
@@ -44,6 +44,14 @@ pub(in crate::contract) struct Contract {
     #[schemars(range(min = 1, max = 1_048_576))]
     #[serde(rename = "memoryMiB")]
     pub(in crate::contract) memory_mib: Option<u64>,
+    /// How many calls may run at the same time, over all handlers; those beyond it wait. As many as the handlers have
+    /// `concurrency` together if not said, at most 4000.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::contract) concurrency: Option<u16>,
+    /// How much stack a handler may use, in KiB; 512 if not said. One value for all handlers.
+    #[schemars(range(min = 64, max = 16_384))]
+    #[serde(rename = "stackKiB")]
+    pub(in crate::contract) stack_kib: Option<u32>,
     /// Warnings that are meant, each with the reason.
     #[serde(default)]
     pub(in crate::contract) allow: Vec<Allow>,

@@ -1,6 +1,8 @@
 //! The messages that handlers of `wasi:messaging` work on, in both of its forms: they are kept by the host, and the guest
 //! has a handle.
 
+#![expect(unreachable_pub, reason = "generated code re-exports what handles stand for as `pub`")]
+
 use std::collections::BTreeMap;
 
 use wasmtime::component::{Resource, ResourceTable};

@@ -18,10 +18,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::policy::Failure;
+
+use super::Ready;
 use super::outbox::{Refusal, Request};
 use super::state::State;
 
 use subject::Astray;
+use carried::Carried;
 pub(super) use world::{Bound, Flavour, Input, World};
 
 /// What a call of such a handler needs beside what ours do.
@@ -30,6 +34,8 @@ pub(super) struct Foreign {
     told: Arc<Told>,
     /// Bytes of messages that the guest has the host keep.
     letter_bytes: usize,
+    /// Whether anything was refused through one of these interfaces.
+    asked: bool,
 }
 
 /// What was said about a handler, once.
@@ -41,7 +47,36 @@ pub(super) struct Told {
 
 impl Foreign {
     pub(super) fn new(told: Arc<Told>) -> Self {
-        Self { told, letter_bytes: 0 }
+        Self { told, letter_bytes: 0, asked: false }
+    }
+}
+
+impl Told {
+    /// Counts what a message loses on its way to the guest, and says so once.
+    pub(super) fn left_behind(&self, ready: &Ready, carried: &Carried) {
+        if carried.left_behind == 0 {
+            return;
+        }
+        ready.metrics.dropped_headers.inc_by(carried.left_behind as u64);
+        if first(&self.dropped) {
+            tracing::warn!(
+                consumer = &*ready.consumer,
+                "`{}` has no place for {} headers and properties of this message, and none for those of others; they are counted in `warren_foreign_dropped_headers_total`",
+                ready.world.flavour().name(),
+                carried.left_behind
+            );
+        }
+    }
+}
+
+/// Says which interface a component is called by, where it is not ours.
+pub(super) fn tell(consumer: &str, called: Flavour, all: &[Flavour]) {
+    if called == Flavour::Ours {
+        return;
+    }
+    tracing::info!(consumer, "the handler is a component for `{}`", called.name());
+    for other in all.iter().filter(|other| **other != called) {
+        tracing::warn!(consumer, "it could be called by `{}` as well, which is ignored", other.name());
     }
 }
 
@@ -91,6 +126,7 @@ fn publish(state: &mut State, subject: &str, mut request: Request) -> Result<(),
 
 /// Keeps for the dead letter, and says in the log, what the guest may keep to itself.
 fn refused(state: &mut State, unpublished: &Unpublished) {
+    state.foreign.asked = true;
     let before = state.outbox.refused.replace(unpublished.to_string());
     if before.is_none() {
         state.warn(&unpublished.to_string());
@@ -102,6 +138,7 @@ fn no_requests(state: &mut State, subject: &str) -> String {
     let text = format!(
         "cannot ask `{subject}` and wait for an answer: what a handler publishes is sent when it is done"
     );
+    state.foreign.asked = true;
     state.outbox.refused = Some(text.clone());
     if first(&state.foreign.told.requests) {
         state.warn(&text);
@@ -109,7 +146,16 @@ fn no_requests(state: &mut State, subject: &str) -> String {
     text
 }
 
-/// What a handler of our own answers.
-fn own(failure: super::wit::warren::handler::types::Failure) -> crate::policy::Failure {
-    super::call::own(failure)
+impl State {
+    /// A failure, with what went before it, which the guest may not say.
+    pub(super) fn explained(&self, failure: Failure) -> Failure {
+        let Some(refused) = self.outbox.refused.as_ref().filter(|_| self.foreign.asked) else { return failure };
+        let with = |text: String| if text.contains(refused.as_str()) { text } else { format!("{text}; before that, {refused}") };
+        match failure {
+            Failure::Permanent(text) => Failure::Permanent(with(text)),
+            Failure::Transient(text) => Failure::Transient(with(text)),
+            Failure::Unauthorized(text) => Failure::Unauthorized(with(text)),
+            limited @ Failure::RateLimited { .. } => limited,
+        }
+    }
 }

@@ -10,7 +10,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use crate::message::Properties;
 use crate::policy::Failure;
 
-use super::super::outbox::{BYTES_MAX, Refusal, Request};
+use super::super::outbox::{Refusal, Request};
 use super::super::state::State;
 use super::carried::Carried;
 use super::subject::Astray;
@@ -93,11 +93,15 @@ impl<T: Send> consumer::HostWithStore<T> for HasSelf<State> {
     ) -> wasmtime::Result<Result<(), types::Error>> {
         let types::BrokerMessage { subject, body, reply_to } = message;
         let (sender, read) = oneshot::channel();
-        accessor.with(|access| body.pipe(access, Collect { bytes: Vec::new(), whole: Some(sender) }))?;
+        accessor.with(|mut access| {
+            let bytes_max = access.get().bounds().bytes;
+            body.pipe(access, Collect { bytes: Vec::new(), bytes_max, whole: Some(sender) })
+        })?;
         let Ok(body) = read.await else {
             return accessor.with(|mut access| {
-                let unpublished = Unpublished { subject, reason: Refusal::TooLarge(BYTES_MAX).into() };
-                super::refused(access.get(), &unpublished);
+                let state = access.get();
+                let unpublished = Unpublished { subject, reason: Refusal::TooLarge(state.bounds().bytes).into() };
+                super::refused(state, &unpublished);
                 Ok(Err(error(&unpublished)))
             });
         };
@@ -110,6 +114,7 @@ impl<T: Send> consumer::HostWithStore<T> for HasSelf<State> {
 /// Reads a body that the guest writes. Of one that is too large, nothing is handed over.
 struct Collect {
     bytes: Vec<u8>,
+    bytes_max: u32,
     whole: Option<oneshot::Sender<Vec<u8>>>,
 }
 
@@ -126,7 +131,7 @@ impl<T: 'static> StreamConsumer<T> for Collect {
         let mut source = source.as_direct(store);
         let piece = source.remaining();
         let read = piece.len();
-        if self.bytes.len() + read > BYTES_MAX as usize {
+        if self.bytes.len() + read > self.bytes_max as usize {
             self.whole = None;
             return Poll::Ready(Ok(StreamResult::Dropped));
         }

@@ -1,11 +1,14 @@
 //! Which interface a component is called by: our own, or that of another host. Told by type, and never by name alone.
 
+use std::time::Duration;
+
 use wasmtime::Store;
-use wasmtime::component::{HasSelf, InstancePre, Linker};
+use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 
 use crate::message::Message;
 use crate::policy::Failure;
 
+use super::super::engine::Abi;
 use super::super::state::State;
 use super::super::wit;
 use super::super::wit::warren::handler::types;
@@ -49,7 +52,7 @@ pub(in crate::sandbox) enum Bound {
 
 /// A message as it is handed over.
 pub(in crate::sandbox) enum Input {
-    Ours(types::Message),
+    Ours(Box<types::Message>),
     Other(Carried),
 }
 
@@ -88,11 +91,11 @@ impl Flavour {
 
     /// Gives components what they may import beside WASI and our own. The two forms of `wasi:messaging` have the same names,
     /// so that only one of them is in a linker.
-    pub(in crate::sandbox) fn link(self, linker: &mut Linker<State>, asynchronous: bool) -> wasmtime::Result<()> {
+    pub(in crate::sandbox) fn link(self, linker: &mut Linker<State>, abi: Abi) -> wasmtime::Result<()> {
         type Own = HasSelf<State>;
         logging::wit::Logs::add_to_linker::<_, Own>(linker, |state| state)?;
         wasmcloud_2::wit::WasmcloudTwo::add_to_linker::<_, Own>(linker, |state| state)?;
-        if asynchronous {
+        if abi == Abi::Asynchronous {
             wasmcloud_3::wit::WasmcloudThree::add_to_linker::<_, Own>(linker, |state| state)?;
         }
         match self {
@@ -161,6 +164,25 @@ impl World {
     }
 }
 
+impl World {
+    /// An instance that was made of it, as far as its exports are what they say.
+    pub(in crate::sandbox) fn bind(
+        &self,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Bound> {
+        Ok(match self {
+            Self::Ours(_) => Bound::Ours(wit::Handler::new(store, instance)?),
+            Self::Wasmcloud3(_) => Bound::Wasmcloud3(wasmcloud_3::wit::WasmcloudThree::new(store, instance)?),
+            Self::Wasmcloud2(_) => Bound::Wasmcloud2(wasmcloud_2::wit::WasmcloudTwo::new(store, instance)?),
+            Self::Messaging(_) => Bound::Messaging(messaging::wit::WasiMessaging::new(store, instance)?),
+            Self::MessagingAsync(_) => {
+                Bound::MessagingAsync(messaging_async::wit::WasiMessagingAsync::new(store, instance)?)
+            }
+        })
+    }
+}
+
 impl Bound {
     /// Hands a message over.
     pub(in crate::sandbox) async fn call(
@@ -171,7 +193,7 @@ impl Bound {
         match (self, input) {
             (Self::Ours(guest), Input::Ours(message)) => {
                 let answer = guest.warren_handler_consumer().call_handle(store, &message).await?;
-                Ok(answer.map_err(super::own))
+                Ok(answer.map_err(own))
             }
             (Self::Wasmcloud2(guest), Input::Other(message)) => {
                 let message = wasmcloud_2::input(message);
@@ -202,5 +224,17 @@ impl Bound {
                 wasmtime::bail!("a message in the form of another interface")
             }
         }
+    }
+}
+
+fn own(failure: types::Failure) -> Failure {
+    match failure {
+        types::Failure::Permanent(text) => Failure::Permanent(text),
+        types::Failure::Transient(text) => Failure::Transient(text),
+        types::Failure::Unauthorized(text) => Failure::Unauthorized(text),
+        types::Failure::RateLimited(limit) => Failure::RateLimited {
+            retry_after: Duration::from_millis(limit.retry_after_ms.into()),
+            reason: limit.reason,
+        },
     }
 }

@@ -1,0 +1,217 @@
+//! One instance of a component: made, called, and asked what went wrong.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+
+use crate::policy::{Failure, Fault, Outcome};
+
+use super::call::HostFault;
+use super::guest_log::Context;
+use super::limits::{Hit, Meter};
+use super::outbox::Outgoing;
+use super::state::State;
+use super::Ready;
+use super::worlds::{Bound, Input};
+
+/// An instance with everything that is its own, its place among all calls included.
+pub(super) struct Instance {
+    store: Store<State>,
+    guest: Bound,
+    /// How many calls it has had.
+    pub(super) calls: u32,
+    /// When it was made.
+    pub(super) born: Instant,
+    /// Its memory after the first call, in bytes.
+    grown_from: usize,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What came of one call of an instance.
+pub(super) struct Answer {
+    pub(super) outcome: Result<Outcome, HostFault>,
+    pub(super) outbox: Vec<Outgoing>,
+    /// The instance, if it is as good as before.
+    pub(super) instance: Option<Instance>,
+    /// The limit that ended the call.
+    pub(super) hit: Option<Hit>,
+}
+
+/// An instance that was kept, or a place for a new one.
+pub(super) enum Source {
+    Kept(Instance),
+    New(OwnedSemaphorePermit),
+}
+
+/// What belongs to one call.
+pub(super) struct Turn {
+    pub(super) context: Context,
+    pub(super) meter: Arc<Meter>,
+    pub(super) end: Instant,
+}
+
+impl Instance {
+    /// Makes an instance. It has to be done by the end of `turn`, whose CPU time it uses.
+    async fn new(
+        ready: &Ready,
+        turn: Turn,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Self, (Store<State>, wasmtime::Error)> {
+        let mut store = store(ready, turn);
+        ready.metrics.instances.inc();
+        match ready.world.instantiate(&mut store).await {
+            Ok(guest) => {
+                Ok(Self { store, guest, calls: 0, born: Instant::now(), grown_from: 0, _place: place })
+            }
+            Err(error) => Err((store, error)),
+        }
+    }
+
+    /// How much its memory has grown since its first call, in bytes.
+    pub(super) fn grown(&self) -> usize {
+        self.store.data().limits.memory_bytes.saturating_sub(self.grown_from)
+    }
+
+    async fn call(&mut self, input: Input) -> wasmtime::Result<Result<(), Failure>> {
+        let answer = self.guest.call(&mut self.store, input).await;
+        self.calls += 1;
+        if self.calls == 1 {
+            self.grown_from = self.store.data().limits.memory_bytes;
+        }
+        answer
+    }
+}
+
+/// Hands a message to an instance.
+pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: Input, turn: Turn) -> Answer {
+    let mut instance = match source {
+        Source::Kept(mut instance) => {
+            let store = &mut instance.store;
+            store.set_epoch_deadline(1);
+            store.data_mut().begin(turn);
+            instance
+        }
+        Source::New(place) => match Instance::new(&ready, turn, place).await {
+            Ok(instance) => instance,
+            Err((store, error)) => return lost(&ready, store, &error),
+        },
+    };
+    let answered = instance.call(input).await;
+    let outcome = match answered {
+        Ok(Ok(())) => Outcome::Handled,
+        Ok(Err(failure)) => Outcome::Failed(instance.store.data().explained(failure)),
+        Err(error) => return lost(&ready, instance.store, &error),
+    };
+    let outbox = instance.store.data_mut().end();
+    let outbox = if outcome == Outcome::Handled { outbox } else { Vec::new() };
+    Answer { outcome: Ok(outcome), outbox, instance: Some(instance), hit: None }
+}
+
+/// Makes an instance and throws it away. The error is what stopped it.
+pub(super) async fn try_one(
+    ready: &Ready,
+    place: OwnedSemaphorePermit,
+    turn: Turn,
+    look: impl FnOnce() + Send,
+) -> Result<Result<(), wasmtime::Error>, Outcome> {
+    let mut store = store(ready, turn);
+    let instance = match ready.world.instance_pre().instantiate_async(&mut store).await {
+        Ok(instance) => instance,
+        Err(error) => {
+            let (fault, _) = fault(ready, &mut store, &error);
+            return Err(fault.unwrap_or_else(|fault| Outcome::Faulted(Fault::Trap(fault.to_string()))));
+        }
+    };
+    look();
+    let typed = ready.world.bind(&mut store, &instance).map(drop);
+    drop(place);
+    Ok(typed)
+}
+
+fn store(ready: &Ready, turn: Turn) -> Store<State> {
+    let mut store = Store::new(&ready.engine, State::new(ready, turn));
+    store.limiter(|state| &mut state.limits);
+    store.set_hostcall_fuel(ready.spec.limits.host_call_bytes);
+    store.set_epoch_deadline(1);
+    let cpu = ready.spec.limits.cpu;
+    store.epoch_deadline_callback(move |mut context| {
+        let state = context.data_mut();
+        if Instant::now() >= state.end {
+            state.limits.hit = Some(Hit::Deadline);
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        if cpu.is_some_and(|cpu| state.meter.busy_with_this() >= cpu) {
+            state.limits.hit = Some(Hit::Cpu);
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        // Through tokio's own yield, so that timers and sockets of this runtime get their turn.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    });
+    store
+}
+
+fn lost(ready: &Ready, mut store: Store<State>, error: &wasmtime::Error) -> Answer {
+    store.data_mut().log.end();
+    let (outcome, hit) = fault(ready, &mut store, error);
+    Answer { outcome, outbox: Vec::new(), instance: None, hit }
+}
+
+/// What an error of wasmtime means, and the limit it comes from.
+fn fault(
+    ready: &Ready,
+    store: &mut Store<State>,
+    error: &wasmtime::Error,
+) -> (Result<Outcome, HostFault>, Option<Hit>) {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return (Err(HostFault(error.root_cause().to_string())), None);
+    }
+    let state = store.data();
+    let hit = state.limits.hit.or_else(|| known(error));
+    let fault = match hit {
+        Some(Hit::Memory) => Fault::Memory { limit: ready.spec.memory_bytes_max },
+        Some(Hit::Deadline) => Fault::Deadline(ready.spec.deadline),
+        Some(Hit::Cpu) => Fault::Cpu(ready.spec.limits.cpu.unwrap_or(ready.spec.deadline)),
+        _ => Fault::Trap(trap(state, error, hit)),
+    };
+    (Ok(Outcome::Faulted(fault)), hit)
+}
+
+/// The limit that wasmtime itself has kept.
+fn known(error: &wasmtime::Error) -> Option<Hit> {
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return match trap {
+            Trap::StackOverflow => Some(Hit::Stack),
+            Trap::Interrupt => Some(Hit::Deadline),
+            _ => None,
+        };
+    }
+    if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
+        return Some(Hit::Handles);
+    }
+    let text = error.root_cause().to_string();
+    if text.contains("fuel allocated for hostcalls") {
+        return Some(Hit::HostCall);
+    }
+    if text.contains("resource table has no free keys") {
+        return Some(Hit::Handles);
+    }
+    text.contains("instance count too high").then_some(Hit::Instances)
+}
+
+fn trap(state: &State, error: &wasmtime::Error, hit: Option<Hit>) -> String {
+    let mut text = match hit {
+        Some(hit) => format!("it ran into its limit `{}`: {}", hit.key(), error.root_cause()),
+        None => error.root_cause().to_string(),
+    };
+    let stderr = state.log.stderr_text();
+    if !stderr.is_empty() {
+        text = format!("{text}; stderr: {stderr}");
+    }
+    if let Some(refused) = &state.outbox.refused {
+        text = format!("{text}; before that, {refused}");
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! On which threads a call computes. All begin on the ordinary ones. A call that has computed for long goes on among
+//! threads of low priority, and so do, from the start, the calls of handlers that usually compute for long: however many
+//! of them there are, they do not keep a thread from handlers that are done in no time.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use super::limits::Meter;
+
+/// Computing for longer than this is long.
+pub(super) const HEAVY: Duration = Duration::from_millis(2);
+
+/// What came of a call.
+pub(super) enum Ran<T> {
+    /// It is over.
+    Done(T),
+    /// It is not, and its time is. It is stopped wherever it is, and its instance is gone.
+    Late,
+}
+
+/// A future, and how long it keeps threads busy.
+struct Metered<F> {
+    future: F,
+    meter: Arc<Meter>,
+}
+
+impl<F: Future + Unpin> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.meter.begins();
+        let polled = Pin::new(&mut self.future).poll(context);
+        self.meter.ends();
+        polled
+    }
+}
+
+/// Runs a call until it is over or `end` has come. `heavy` are the threads of low priority; with `at_once` it starts there.
+pub(super) async fn run<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    meter: Arc<Meter>,
+    end: Instant,
+    heavy: &Handle,
+    at_once: bool,
+) -> Ran<T> {
+    let mut work = Metered { future: Box::pin(work), meter: Arc::clone(&meter) };
+    if !at_once {
+        let ordinary = poll_fn(|context| match Pin::new(&mut work).poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if meter.busy() > HEAVY => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        match timeout_at(end, ordinary).await {
+            Ok(Some(done)) => return Ran::Done(done),
+            Ok(None) => {}
+            Err(_) => return Ran::Late,
+        }
+    }
+    let mut task = AbortOnDrop(heavy.spawn(work));
+    match timeout_at(end, &mut task.0).await {
+        Ok(Ok(done)) => Ran::Done(done),
+        // Its time is over for the message; what still computes is interrupted at the next tick that finds it computing.
+        Err(_) => Ran::Late,
+        Ok(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic), // ours: dispatch rejects what makes us panic
+            Err(_) => Ran::Late,
+        },
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

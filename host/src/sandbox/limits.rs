@@ -1,0 +1,143 @@
+//! What one call may use, and which of it ran out.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::ResourceLimiter;
+
+use crate::contract;
+
+/// A limit that ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hit {
+    Deadline,
+    Cpu,
+    Memory,
+    Tables,
+    Instances,
+    Stack,
+    HostCall,
+    Handles,
+    Random,
+}
+
+impl Hit {
+    /// Its key in the contract.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadlineMs",
+            Self::Cpu => "cpuMs",
+            Self::Memory => "memoryMiB",
+            Self::Tables => "tableElements",
+            Self::Instances => "instances",
+            Self::Stack => "stackKiB",
+            Self::HostCall => "hostCallMiB",
+            Self::Handles => "handles",
+            Self::Random => "randomKiB",
+        }
+    }
+}
+
+/// The limits of one call, as wasmtime asks for them.
+pub(super) struct Limits {
+    memory_bytes_max: usize,
+    of_call: contract::Limits,
+    /// What all memories of the instance have.
+    pub(super) memory_bytes: usize,
+    table_elements: usize,
+    random_bytes: u64,
+    pub(super) hit: Option<Hit>,
+}
+
+impl Limits {
+    pub(super) fn new(memory_bytes_max: usize, of_call: contract::Limits) -> Self {
+        Self { memory_bytes_max, of_call, memory_bytes: 0, table_elements: 0, random_bytes: 0, hit: None }
+    }
+
+    /// A new call in the same instance: what is counted for each call begins anew.
+    pub(super) fn begin(&mut self) {
+        self.random_bytes = 0;
+        self.hit = None;
+    }
+
+    /// Counts random bytes that the guest asks for.
+    pub(super) fn random(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.random_bytes = self.random_bytes.saturating_add(bytes);
+        if self.random_bytes > self.of_call.random_bytes {
+            return Err(self.ended(Hit::Random));
+        }
+        Ok(())
+    }
+
+    pub(super) fn ended(&mut self, hit: Hit) -> wasmtime::Error {
+        self.hit = Some(hit);
+        wasmtime::format_err!("limit `{}`", hit.key())
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(&mut self, now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let all = self.memory_bytes.saturating_sub(now).saturating_add(desired);
+        if all > self.memory_bytes_max {
+            // A trap, and not a refusal: few guests survive a refusal, and none says that this is what happened.
+            return Err(self.ended(Hit::Memory));
+        }
+        self.memory_bytes = all;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let all = self.table_elements.saturating_sub(now).saturating_add(desired);
+        if all > self.of_call.table_elements {
+            return Err(self.ended(Hit::Tables));
+        }
+        self.table_elements = all;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.of_call.instances
+    }
+}
+
+/// How long a call has computed. Read while it does, from within.
+#[derive(Debug)]
+pub(super) struct Meter {
+    base: Instant,
+    /// Nanoseconds of the stretches that are over.
+    busy: AtomicU64,
+    /// When this stretch began, in nanoseconds after `base`.
+    since: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self { base: Instant::now(), busy: AtomicU64::new(0), since: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The call is given a thread.
+    pub(super) fn begins(&self) {
+        self.since.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// The call gives its thread back.
+    pub(super) fn ends(&self) {
+        let stretch = self.now().saturating_sub(self.since.load(Ordering::Relaxed));
+        self.busy.fetch_add(stretch, Ordering::Relaxed);
+    }
+
+    /// The stretches that are over.
+    pub(super) fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
+    }
+
+    /// With the stretch that lasts. Only for the thread that computes.
+    pub(super) fn busy_with_this(&self) -> Duration {
+        let stretch = self.now().saturating_sub(self.since.load(Ordering::Relaxed));
+        self.busy() + Duration::from_nanos(stretch)
+    }
+}
