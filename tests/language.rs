@@ -169,14 +169,11 @@ fn what_is_published_is_compressed_as_the_contract_says() {
 
 #[test]
 fn what_cannot_be_run_yet_is_sound_and_refused_by_name() {
-    for (from, to, says) in [
-        ("component:", "isolation: reuse, component:", "a handler with `isolation: reuse`"),
-        (
-            "publishes:",
-            "capabilities: { config: { a: b } }, publishes:",
-            "a handler with the capability `config`",
-        ),
-    ] {
+    for (from, to, says) in [(
+        "publishes:",
+        "capabilities: { config: { a: b } }, publishes:",
+        "a handler with the capability `config`",
+    )] {
         let project = Project::new(&Worker::new(SUCCEEDS).to_string().replace(from, to));
         let check = project.run(&["check", "contract.yaml"]);
         assert_eq!(check.code, Some(0), "{}", check.stderr);

@@ -15,6 +15,8 @@
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
+//! - `hostile`: handlers that mean harm.
+//! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
@@ -35,6 +37,7 @@ mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod hostile;
 mod language;
 mod native_delay;
 mod outcomes;
@@ -43,6 +46,7 @@ mod planning;
 mod publish_command;
 mod publishing;
 mod routing;
+mod sandbox;
 mod shutdown;
 mod startup;
 mod support;

@@ -19,6 +19,7 @@
 //! - `dispatch`: one delivery from arrival to settlement.
 //! - `load`: reads contract, schemas and components from disk.
 //! - `run`: the composition root: start-up, epochs, drain.
+//! - `admin`: health and metrics over HTTP.
 //! - `cli`: the commands.
 //! - `failpoint`: where tests may kill the host; nothing in the binary that is shipped.
 //!
@@ -26,6 +27,7 @@
 //! An unknown outcome is never success. A host fault costs no attempt. A delivery is settled once, by value, in the
 //! epoch it came from. Every await on the broker has a timeout, and a timeout never leads to an ack.
 
+pub mod admin;
 pub mod asyncapi;
 pub mod broker;
 pub mod cli;

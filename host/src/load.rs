@@ -12,7 +12,9 @@ use tokio::runtime::Handle;
 
 use crate::contract::{Consumer, Contract, Problem, Problems, SignatureSpec, Surroundings};
 use crate::metrics::Metrics;
-use crate::sandbox::{Cache, Compiler, ComponentError, EngineOptions, Grants, Handler, Sandbox, verify_signature};
+use crate::sandbox::{
+    Cache, Compiler, ComponentError, EngineOptions, Grants, Handler, Sandbox, verify_signature,
+};
 
 /// The largest component, in bytes. Python's are 18 MB.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -119,7 +121,8 @@ fn signed(loaded: &Loaded, consumer: &Consumer, component: &[u8]) -> Result<(), 
     let name = &consumer.handler.component;
     let path = loaded.folder.join(file);
     let mut signature = String::new();
-    let read = File::open(&path).and_then(|file| file.take(SIGNATURE_BYTES_MAX).read_to_string(&mut signature));
+    let read =
+        File::open(&path).and_then(|file| file.take(SIGNATURE_BYTES_MAX).read_to_string(&mut signature));
     if let Err(error) = read {
         let says = format!("the signature of `{name}`, `{}`, cannot be read: {error}", path.display());
         let hint = "`minisign -S -m COMPONENT` writes `COMPONENT.minisig`; `file` names another place";

@@ -34,6 +34,7 @@ guests! {
     REPORTS = "reports",
     SLEEPS = "sleeps",
     SUCCEEDS = "succeeds",
+    TELLS = "tells",
     TRAPS = "traps",
 }
 

@@ -131,11 +131,14 @@ impl Report {
         }
         let obstacles = outline.obstacles();
         let needs = self.needs();
-        rows.push(("loads", match (obstacles.is_empty(), needs.is_empty()) {
-            (false, _) => "no".to_owned(),
-            (true, true) => "yes, with nothing granted".to_owned(),
-            (true, false) => format!("yes, where the contract grants {}", needs.join(", ")),
-        }));
+        rows.push((
+            "loads",
+            match (obstacles.is_empty(), needs.is_empty()) {
+                (false, _) => "no".to_owned(),
+                (true, true) => "yes, with nothing granted".to_owned(),
+                (true, false) => format!("yes, where the contract grants {}", needs.join(", ")),
+            },
+        ));
         let mut text: String = rows.iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect();
         for obstacle in obstacles {
             text += &format!("{:14}{obstacle}\n", "");

@@ -28,7 +28,7 @@ use tracing_subscriber::prelude::*;
 use crate::contract::Problems;
 use crate::load::{self, Loaded, Means};
 use crate::metrics::Metrics;
-use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, Compiler, compile_child};
+use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, CompileBounds, Compiler, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 
@@ -94,6 +94,9 @@ enum Command {
     /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
     #[command(name = COMPILE_COMMAND, hide = true)]
     CompileComponent {
+        #[command(flatten)]
+        bounds: CompileBounds,
+
         /// The component has asynchronous functions
         #[arg(long)]
         asynchronous: bool,
@@ -124,6 +127,9 @@ struct CacheArgs {
     /// Compile anew, and keep nothing
     #[arg(long, conflicts_with = "cache_dir")]
     no_cache: bool,
+
+    #[command(flatten)]
+    compile: CompileBounds,
 }
 
 /// How a command ended. One code for each kind of failure, after sysexits.h.
@@ -203,9 +209,9 @@ impl Cli {
             Command::Inspect(inspect) => inspect.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
-            Command::CompileComponent { asynchronous } => {
+            Command::CompileComponent { bounds, asynchronous } => {
                 let abi = if asynchronous { Abi::Asynchronous } else { Abi::Synchronous };
-                compile_child(abi).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+                compile_child(bounds, abi).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
             }
         }
     }
@@ -248,7 +254,12 @@ impl CacheArgs {
     /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
     fn means(&self, heavy: Handle, metrics: Arc<Metrics>) -> anyhow::Result<Means> {
         let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
-        Ok(Means { cache: self.open()?, compiler: Compiler::Process(program), heavy, metrics })
+        Ok(Means {
+            cache: self.open()?,
+            compiler: Compiler::Process { program, bounds: self.compile },
+            heavy,
+            metrics,
+        })
     }
 }
 

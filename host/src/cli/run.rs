@@ -1,5 +1,6 @@
 //! `warren run`: two runtimes, the signals, and the host between them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{self, Health};
 use crate::load;
 use crate::metrics::Metrics;
 use crate::run::{Host, RunError};
@@ -31,6 +33,10 @@ pub(super) struct Run {
     /// How long to finish what is in flight when stopping, in seconds
     #[arg(long, env = "WARREN_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3600))]
     grace_seconds: u64,
+
+    /// Serve /livez, /readyz and /metrics (OpenMetrics) on this address, such as 127.0.0.1:9464
+    #[arg(long, env = "WARREN_ADMIN", value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
 }
 
 impl Run {
@@ -54,6 +60,19 @@ impl Run {
                 terminate: signal(SignalKind::terminate())?,
             }
         };
+        let metrics = Arc::new(Metrics::new());
+        let health = Arc::new(Health::default());
+        if let Some(address) = self.admin {
+            let listener = match amqp.block_on(admin::listen(address)) {
+                Ok(listener) => listener,
+                Err(error) => {
+                    eprintln!("error: cannot serve health and metrics on {address}: {error}");
+                    return Ok(Exit::Usage);
+                }
+            };
+            tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+            amqp.spawn(admin::serve(listener, Arc::clone(&metrics), Arc::clone(&health)));
+        }
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
         let heavy = Builder::new_multi_thread()
@@ -61,7 +80,6 @@ impl Run {
             .on_thread_start(lower_priority)
             .enable_all()
             .build()?;
-        let metrics = Arc::new(Metrics::new());
         let means = self.cache.means(heavy.handle().clone(), Arc::clone(&metrics))?;
         let handlers = match guests.block_on(load::handlers(&loaded, means))? {
             Ok(handlers) => handlers,
@@ -71,7 +89,7 @@ impl Run {
             }
         };
         let grace = Duration::from_secs(self.grace_seconds);
-        let host = Host::new(&loaded.contract, handlers, address, grace, guests.handle().clone());
+        let host = Host::new(&loaded.contract, handlers, address, grace, guests.handle().clone(), health);
         let ended = amqp.block_on(until_stopped(&host, signals));
         guests.shutdown_timeout(Duration::from_secs(1));
         heavy.shutdown_timeout(Duration::from_secs(1));

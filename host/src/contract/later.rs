@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::source::join;
-use super::{Capabilities, Contract, Isolation};
+use super::{Capabilities, Contract};
 
 impl Contract {
     /// Everything in the contract that `run` has to refuse, because it does not do it yet.
@@ -20,9 +20,6 @@ impl Contract {
         }
         for consumer in self.consumers.values() {
             let at = join("/consumers", &consumer.name);
-            if consumer.handler.isolation == Isolation::Reuse {
-                cannot(join(&join(&at, "handler"), "isolation"), "a handler with `isolation: reuse`");
-            }
             let Capabilities { config, secrets, http, files, key_value } = &consumer.capabilities;
             for (key, granted) in [
                 ("config", !config.is_empty()),

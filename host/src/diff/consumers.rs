@@ -5,7 +5,8 @@ use super::messages::Flow;
 use super::{Both, Change, Class, Stage, Subject, grants, summary};
 use crate::contract::compat::Roles;
 use crate::contract::{
-    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure, SignatureSpec, Takes,
+    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure,
+    SignatureSpec, Takes,
 };
 
 /// What changed about consumers.
@@ -239,11 +240,7 @@ fn concurrency(subject: &Subject, old: &HandlerSpec, new: &HandlerSpec) -> Optio
     })
 }
 
-fn signature(
-    subject: &Subject,
-    old: Option<&SignatureSpec>,
-    new: Option<&SignatureSpec>,
-) -> Option<Change> {
+fn signature(subject: &Subject, old: Option<&SignatureSpec>, new: Option<&SignatureSpec>) -> Option<Change> {
     let change = |class, says: &str| Change::new(class, subject.clone(), says.to_owned());
     Some(match (old, new) {
         (Some(old), Some(new)) if old.public_key != new.public_key => {

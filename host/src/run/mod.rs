@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Health;
 use crate::broker::{Address, ConnectError, Connection, DeclareError, Publisher};
 use crate::contract::{Contract, DeliveryMode, Owner, Queue, QueueType};
 use crate::dispatch::{Finished, Subscription, Tally, Told};
@@ -54,6 +55,7 @@ pub struct Host {
     detached: TaskTracker,
     /// When the grace period ends; set when the host is stopped.
     end: OnceLock<Instant>,
+    health: Arc<Health>,
     /// Keeps the engine's clock going.
     _sandbox: crate::sandbox::Sandbox,
 }
@@ -87,6 +89,7 @@ impl Host {
         address: Address,
         grace: Duration,
         wasm: Handle,
+        health: Arc<Health>,
     ) -> Self {
         let Handlers { sandbox, mut by_consumer } = handlers;
         let subscriptions = subscriptions(contract, &mut by_consumer);
@@ -100,6 +103,7 @@ impl Host {
             version_checked: AtomicBool::new(false),
             detached: TaskTracker::new(),
             end: OnceLock::new(),
+            health,
             _sandbox: sandbox,
         }
     }
@@ -164,7 +168,10 @@ impl Host {
                     first = false;
                     backoff.works();
                     let broker = epoch.broker().to_owned();
-                    match epoch.serve(self, stop).await {
+                    self.health.set(true);
+                    let ended = epoch.serve(self, stop).await;
+                    self.health.set(false);
+                    match ended {
                         Ended::Drained => break,
                         Ended::Failed(reason) => tracing::warn!(reason, "lost the broker, connecting again"),
                     }

@@ -131,7 +131,7 @@ impl Handler {
                 return Err(not_startable(late.reason()));
             }
             Ran::Done(Err(outcome)) => return Err(not_startable(outcome.reason())),
-            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::wrong_type(ready.world.flavour().export(), &error))?,
+            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::unbound(ready.world.flavour(), &error))?,
         }
         let needs = ready.weight.load(Ordering::Relaxed);
         if needs > all {

@@ -2,7 +2,7 @@
 //! process can be given a bound on time and memory, and be ended.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::cli::Exit;
 use super::engine::{self, Abi};
 use super::inspect::ComponentError;
 
-/// How long compiling one component may take. Python's takes 5 s on two cores.
-const TIME_MAX: Duration = Duration::from_secs(120);
-/// How much memory compiling one component may take, in bytes. Python's takes 0.9 GB.
-const MEMORY_BYTES_MAX: u64 = 3 << 30;
+/// How long compiling one component may take if nothing is said, in seconds. Python's takes 5 s on two cores.
+const SECONDS: u64 = 120;
+/// How much memory compiling one component may take if nothing is said, in MiB. Python's takes less than 1,000.
+const MEMORY_MIB: u64 = 3_072;
 /// The most bytes of compiled code. Python's has 35 MB.
 const CODE_BYTES_MAX: u64 = 1 << 30;
 /// The most bytes of what a compiler says about a component it does not take.
@@ -35,9 +35,26 @@ const ASYNCHRONOUS: &str = "--asynchronous";
 #[derive(Debug, Clone)]
 pub enum Compiler {
     /// In a process of this program, which has the command `COMMAND`.
-    Process(PathBuf),
+    Process {
+        /// The program.
+        program: PathBuf,
+        /// What it may take.
+        bounds: Bounds,
+    },
     /// In this process, without bounds: for components of our own.
     Here,
+}
+
+/// What compiling one component may take.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Bounds {
+    /// How long compiling one component may take, in seconds
+    #[arg(long, env = "WARREN_COMPILE_SECONDS", value_name = "SECONDS", default_value_t = SECONDS, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    compile_seconds: u64,
+
+    /// How much memory compiling one component may take, in MiB
+    #[arg(long, env = "WARREN_COMPILE_MEMORY_MIB", value_name = "MIB", default_value_t = MEMORY_MIB, value_parser = clap::value_parser!(u64).range(16..=65536))]
+    compile_memory_mib: u64,
 }
 
 impl Compiler {
@@ -50,10 +67,11 @@ impl Compiler {
     ) -> Result<Vec<u8>, ComponentError> {
         match self {
             Self::Here => precompile(engine, bytes).map_err(|reason| ComponentError::Invalid { reason }),
-            Self::Process(program) => {
-                match tokio::time::timeout(TIME_MAX, in_process(program, abi, bytes)).await {
+            Self::Process { program, bounds } => {
+                let most = Duration::from_secs(bounds.compile_seconds);
+                match tokio::time::timeout(most, in_process(program, *bounds, abi, bytes)).await {
                     Ok(compiled) => compiled,
-                    Err(_) => Err(too_hard(format!("it took longer than {} s", TIME_MAX.as_secs()))),
+                    Err(_) => Err(too_hard(format!("it took longer than {} s", most.as_secs()))),
                 }
             }
         }
@@ -68,11 +86,20 @@ fn too_hard(reason: String) -> ComponentError {
     ComponentError::TooHard { reason }
 }
 
-async fn in_process(program: &PathBuf, abi: Abi, bytes: &[u8]) -> Result<Vec<u8>, ComponentError> {
+async fn in_process(
+    program: &Path,
+    bounds: Bounds,
+    abi: Abi,
+    bytes: &[u8],
+) -> Result<Vec<u8>, ComponentError> {
     let broken =
         |error: std::io::Error| too_hard(format!("the compiler `{}` failed: {error}", program.display()));
     let mut command = Command::new(program);
-    command.arg(COMMAND).args((abi == Abi::Asynchronous).then_some(ASYNCHRONOUS)).env_clear().kill_on_drop(true);
+    let Bounds { compile_seconds, compile_memory_mib } = bounds;
+    command.arg(COMMAND).env_clear().kill_on_drop(true);
+    command.arg(format!("--compile-seconds={compile_seconds}"));
+    command.arg(format!("--compile-memory-mib={compile_memory_mib}"));
+    command.args((abi == Abi::Asynchronous).then_some(ASYNCHRONOUS));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(broken)?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
@@ -95,7 +122,7 @@ async fn in_process(program: &PathBuf, abi: Abi, bytes: &[u8]) -> Result<Vec<u8>
         Some(0) => Ok(code),
         Some(REFUSED) => Err(ComponentError::Invalid { reason: said }),
         _ => {
-            let bound = format!("it may take {} s and {} MiB", TIME_MAX.as_secs(), MEMORY_BYTES_MAX >> 20);
+            let bound = format!("it may take {compile_seconds} s and {compile_memory_mib} MiB");
             let last = said.lines().last().unwrap_or("the compiler says nothing").to_owned();
             Err(too_hard(format!("the compiler ended with {status} ({bound}): {last}")))
         }
@@ -103,11 +130,12 @@ async fn in_process(program: &PathBuf, abi: Abi, bytes: &[u8]) -> Result<Vec<u8>
 }
 
 /// The other side: a component from stdin, its code to stdout. False if the compiler does not take it, which it has said.
-pub fn child(abi: Abi) -> anyhow::Result<bool> {
+pub fn child(bounds: Bounds, abi: Abi) -> anyhow::Result<bool> {
     let engine = engine::for_compiling(abi)?;
     let bound = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    setrlimit(Resource::Data, bound(MEMORY_BYTES_MAX)).context("cannot bound the memory")?;
-    setrlimit(Resource::Cpu, bound(TIME_MAX.as_secs() * 4)).context("cannot bound the time")?;
+    setrlimit(Resource::Data, bound(bounds.compile_memory_mib << 20)).context("cannot bound the memory")?;
+    setrlimit(Resource::Cpu, bound(bounds.compile_seconds.saturating_mul(4)))
+        .context("cannot bound the time")?;
     setrlimit(Resource::Core, bound(0)).context("cannot turn off core dumps")?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read the component")?;

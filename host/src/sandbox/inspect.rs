@@ -104,14 +104,17 @@ impl ComponentError {
             Self::WrongWorld { .. } => Some(
                 "a handler targets the world `handler` of wit/handler.wit; in Rust, does the crate end with `warren_guest::handler!(..)`?",
             ),
+            Self::WrongType { reason, .. } if reason.contains("has to be synchronous") => {
+                Some("in JavaScript, build with `componentize-qjs --sync`")
+            }
             Self::WrongType { .. } => Some("build it against the wit/ of this host"),
             Self::NotGranted { .. } => Some(
                 "a handler gets `warren:handler/publisher`, `warren:handler/logging` and an empty WASI 0.2 (`wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random`, `wasi:filesystem` with no folder, `wasi:sockets` with no network), and nothing else",
             ),
-            Self::Invalid { reason } if reason.contains("async") => {
-                Some("handlers are synchronous: in JavaScript, build with `componentize-qjs --sync`")
-            }
-            Self::Invalid { .. } | Self::TooHard { .. } => None,
+            Self::Invalid { .. } => None,
+            Self::TooHard { .. } => Some(
+                "a component of your own that needs more gets it with `--compile-seconds` and `--compile-memory-mib`",
+            ),
             Self::TooHeavy { .. } => Some("a larger `concurrency` of the contract makes room for it"),
             Self::NotStartable { .. } => Some(
                 "an instance is made before the first message, to see that it can be; `memoryMiB` and `deadlineMs` apply",
@@ -139,21 +142,22 @@ pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
     Ok(())
 }
 
-/// The interfaces by which a component can be called as a handler, in the order of preference.
+/// The interfaces by which a component may be called as a handler, in the order of preference. At least one; those of the
+/// wrong type only where there is no other, so that it can be said what else is wrong with it.
 pub(super) fn flavours(outline: &Outline) -> Result<Vec<Flavour>, ComponentError> {
-    let flavours = outline.flavours();
-    if !flavours.is_empty() {
-        return Ok(flavours);
+    let mut flavours = outline.flavours();
+    if flavours.is_empty() {
+        flavours = outline.nearly();
     }
-    Err(match outline.misfit() {
-        Some((export, reason)) => ComponentError::WrongType { export, reason },
-        None => ComponentError::WrongWorld { found: outline.exports.clone() },
-    })
+    if flavours.is_empty() {
+        return Err(ComponentError::WrongWorld { found: outline.exports.clone() });
+    }
+    Ok(flavours)
 }
 
 /// Which import is missing, in one line.
 pub(super) fn unlinkable(component: &Component, engine: &Engine, error: &wasmtime::Error) -> ComponentError {
-    let known = ["warren:handler/publisher@", "warren:handler/logging@", "warren:handler/types@"];
+    let known = ["warren:handler/", "wasmcloud:messaging/", "wasi:messaging/", "wasi:logging/logging@"];
     let wasi = ["wasi:cli/", "wasi:clocks/", "wasi:io/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
     let component = component.component_type();
     let strange: Vec<String> = component
@@ -169,6 +173,20 @@ pub(super) fn unlinkable(component: &Component, engine: &Engine, error: &wasmtim
     ComponentError::NotGranted { reason }
 }
 
-pub(super) fn wrong_type(export: &str, error: &wasmtime::Error) -> ComponentError {
-    ComponentError::WrongType { export: export.to_owned(), reason: format!("{error:#}") }
+/// Why its types are not those of an interface; `error` is what linking says.
+pub(super) fn wrong_type(
+    outline: &Outline,
+    flavour: Flavour,
+    error: Option<&wasmtime::Error>,
+) -> ComponentError {
+    let said = || error.map(|error| format!("{error:#}")).unwrap_or_default();
+    ComponentError::WrongType {
+        export: flavour.export().to_owned(),
+        reason: outline.misfit(flavour).unwrap_or_else(said),
+    }
+}
+
+/// An instance of it is not what its type says.
+pub(super) fn unbound(flavour: Flavour, error: &wasmtime::Error) -> ComponentError {
+    ComponentError::WrongType { export: flavour.export().to_owned(), reason: format!("{error:#}") }
 }

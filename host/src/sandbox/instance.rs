@@ -9,12 +9,12 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::policy::{Failure, Fault, Outcome};
 
+use super::Ready;
 use super::call::HostFault;
 use super::guest_log::Context;
 use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
 use super::state::State;
-use super::Ready;
 use super::worlds::{Bound, Input};
 
 /// An instance with everything that is its own, its place among all calls included.

@@ -29,8 +29,8 @@ use std::sync::atomic::AtomicU32;
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use wasmtime::Engine;
 use tokio::sync::OnceCell;
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::contract::{HandlerSpec, Isolation};
@@ -40,9 +40,9 @@ use admission::Admission;
 pub use cache::Cache;
 use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
-pub use compile::{COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
-pub use engine::{Abi, EngineOptions};
+pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 use engine::Ticker;
+pub use engine::{Abi, EngineOptions};
 pub use inspect::ComponentError;
 pub use outbox::{Grants, Outgoing};
 pub use outline::{Capability, Need, Outline};
@@ -135,7 +135,7 @@ impl Sandbox {
         let flavours = inspect::flavours(&outline)?;
         let side = self.side(&outline).await?;
         let component = self.component(side, consumer, bytes, &digest).await?;
-        let world = world(side, &component, &flavours)?;
+        let world = world(side, &component, &outline, &flavours)?;
         worlds::tell(consumer, world.flavour(), &flavours);
         let metrics = self.metrics.handler(consumer);
         let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
@@ -200,7 +200,12 @@ impl Handler {
 }
 
 /// The component, linked, and the first interface that it can be called by.
-fn world(side: &Side, component: &Component, flavours: &[Flavour]) -> Result<World, ComponentError> {
+fn world(
+    side: &Side,
+    component: &Component,
+    outline: &Outline,
+    flavours: &[Flavour],
+) -> Result<World, ComponentError> {
     let mut why_not = None;
     for flavour in flavours {
         let pre = state::linker(&side.engine)
@@ -208,7 +213,7 @@ fn world(side: &Side, component: &Component, flavours: &[Flavour]) -> Result<Wor
             .and_then(|linker| linker.instantiate_pre(component))
             .map_err(|error| inspect::unlinkable(component, &side.engine, &error));
         let world = pre.and_then(|pre| {
-            World::new(*flavour, pre).map_err(|error| inspect::wrong_type(flavour.export(), &error))
+            World::new(*flavour, pre).map_err(|error| inspect::wrong_type(outline, *flavour, Some(&error)))
         });
         match world {
             Ok(world) => return Ok(world),

@@ -31,8 +31,12 @@ impl SignatureError {
             Self::NoSignature | Self::Legacy => {
                 "sign again: `minisign -S -m COMPONENT` (before minisign 0.10 with `-H`) writes `COMPONENT.minisig`"
             }
-            Self::AnotherKey(_) => "sign it with the key that the contract names, or name the key that signed it",
-            Self::AnotherFile(_) => "deploy the component that was signed, with its own signature; if it was built anew, sign it anew",
+            Self::AnotherKey(_) => {
+                "sign it with the key that the contract names, or name the key that signed it"
+            }
+            Self::AnotherFile(_) => {
+                "deploy the component that was signed, with its own signature; if it was built anew, sign it anew"
+            }
         }
     }
 }

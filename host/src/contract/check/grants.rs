@@ -32,7 +32,10 @@ impl Checker<'_> {
         }
         let component = self.files.path_from(&at, &raw.component);
         HandlerSpec {
-            signature: raw.signature.as_ref().map(|raw| self.signature(&join(&handler_at, "signature"), raw, &component)),
+            signature: raw
+                .signature
+                .as_ref()
+                .map(|raw| self.signature(&join(&handler_at, "signature"), raw, &component)),
             component,
             sha256: raw.sha256.clone(),
             isolation: raw.isolation,

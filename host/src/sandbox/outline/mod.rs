@@ -59,21 +59,40 @@ impl Outline {
             Ok(outline) => Ok(outline),
             Err(_) => match read(bytes, WasmFeatures::all()) {
                 Ok(outline) => Ok(Self { asynchronous: true, ..outline }),
-                Err(error) => Err(ComponentError::Malformed {
-                    reason: clean(error.message()),
-                    offset: error.offset(),
-                }),
+                Err(error) => {
+                    Err(ComponentError::Malformed { reason: clean(error.message()), offset: error.offset() })
+                }
             },
         }
     }
 
     /// The interfaces of handlers that it exports with the right types, in the order in which they are to be called.
     pub(super) fn flavours(&self) -> Vec<Flavour> {
-        let fits = |flavour: &Flavour| {
-            let mut handlers = self.handlers.iter();
-            handlers.any(|(name, functions)| flavour.is_export(name) && needs::fits(*flavour, functions))
-        };
-        Flavour::ALL.into_iter().filter(fits).collect()
+        Flavour::ALL.into_iter().filter(|flavour| self.misfit(*flavour).is_none()).collect()
+    }
+
+    /// Those that it exports with other types.
+    pub(super) fn nearly(&self) -> Vec<Flavour> {
+        let named = |flavour: &Flavour| self.handlers.keys().any(|name| flavour.is_export(name));
+        Flavour::ALL.into_iter().filter(named).filter(|flavour| self.misfit(*flavour).is_some()).collect()
+    }
+
+    /// Why it cannot be called by an interface. None if it can.
+    pub(super) fn misfit(&self, flavour: Flavour) -> Option<String> {
+        let (function, wanted) = needs::function(flavour);
+        let mut named = self.handlers.iter().filter(|(name, _)| flavour.is_export(name)).peekable();
+        if named.peek().is_none() {
+            return Some("it does not export it".to_owned());
+        }
+        let found = named.filter_map(|(_, functions)| functions.iter().find(|(name, _)| name == function));
+        let mut why = format!("it has no function `{function}`");
+        for (_, shape) in found {
+            if shape == wanted {
+                return None;
+            }
+            why = format!("`{function}` is {}", needs::difference(shape, wanted));
+        }
+        Some(why)
     }
 
     /// What it is as a handler, in a few words: the package of the interface that is called.
@@ -84,8 +103,11 @@ impl Outline {
     /// Why it cannot be a handler of this host, whatever a contract grants. Empty if it can.
     pub fn obstacles(&self) -> Vec<String> {
         let mut obstacles = Vec::new();
-        if let Err(error) = inspect::flavours(self) {
-            obstacles.push(error.to_string());
+        if self.flavours().is_empty() {
+            obstacles.push(match inspect::flavours(self) {
+                Ok(nearly) => inspect::wrong_type(self, nearly[0], None).to_string(),
+                Err(error) => error.to_string(),
+            });
         }
         for (name, need) in &self.imports {
             if need.capability == Capability::NotProvided {
@@ -93,19 +115,6 @@ impl Outline {
             }
         }
         obstacles
-    }
-
-    /// An interface that it exports under the name of a handler's, and what is wrong with it.
-    pub(super) fn misfit(&self) -> Option<(String, String)> {
-        let (name, functions) = self.handlers.iter().next()?;
-        let flavour = Flavour::ALL.into_iter().find(|flavour| flavour.is_export(name))?;
-        let (function, wanted) = needs::function(flavour);
-        let found = functions.iter().find(|(found, _)| found == function);
-        let reason = match found {
-            Some((_, found)) => format!("`{function}` is `{found}`, and has to be `{wanted}`"),
-            None => format!("it has no function `{function}`"),
-        };
-        Some((name.clone(), reason))
     }
 }
 

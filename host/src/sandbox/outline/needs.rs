@@ -85,12 +85,6 @@ pub(super) fn need(import: &str) -> Need {
     }
 }
 
-/// Whether the functions of an interface are those of a handler of this flavour.
-pub(super) fn fits(flavour: Flavour, functions: &[(String, String)]) -> bool {
-    let (name, shape) = function(flavour);
-    functions.iter().any(|(found, of)| found == name && of == shape)
-}
-
 /// The function that is called, and its type.
 pub(in crate::sandbox) fn function(flavour: Flavour) -> (&'static str, &'static str) {
     match flavour {
@@ -102,7 +96,31 @@ pub(in crate::sandbox) fn function(flavour: Flavour) -> (&'static str, &'static 
     }
 }
 
-const WASMCLOUD_2: &str = "func(msg: record { subject: string, body: list<u8>, reply-to: option<string> }) -> result<_, string>";
+/// How one type differs from the one that is wanted, in few words.
+pub(super) fn difference(found: &str, wanted: &str) -> String {
+    match (found.strip_prefix("async "), wanted.strip_prefix("async ")) {
+        (Some(rest), None) if rest == wanted => return "asynchronous, and has to be synchronous".to_owned(),
+        (None, Some(rest)) if rest == found => return "synchronous, and has to be asynchronous".to_owned(),
+        _ => {}
+    }
+    let same = found.char_indices().zip(wanted.chars()).find(|((_, one), other)| one != other);
+    let at = same.map_or(found.len().min(wanted.len()), |((at, _), _)| at);
+    // From the word before the difference, as far as it can be taken in.
+    let part = |text: &str| {
+        let start = text.floor_char_boundary(at.saturating_sub(DIFFERENCE_BEFORE));
+        let end = text.floor_char_boundary(at + DIFFERENCE_AFTER);
+        let dots = |is_cut: bool| if is_cut { "…" } else { "" };
+        format!("`{}{}{}`", dots(start > 0), &text[start..end], dots(end < text.len()))
+    };
+    format!("{}, and has to be {}", part(found), part(wanted))
+}
+
+/// How much of a type is shown before and after a difference, in bytes.
+const DIFFERENCE_BEFORE: usize = 40;
+const DIFFERENCE_AFTER: usize = 60;
+
+const WASMCLOUD_2: &str =
+    "func(msg: record { subject: string, body: list<u8>, reply-to: option<string> }) -> result<_, string>";
 const WASMCLOUD_3: &str = "async func(msg: record { subject: string, body: stream<u8>, reply-to: option<string> }) -> result<_, variant { reject, retry, other: string }>";
 const MESSAGING: &str = "func(message: own) -> result<_, variant { timeout, connection: string, permission-denied: string, other: string }>";
 const MESSAGING_ASYNC: &str = "async func(message: own) -> result<_, variant { timeout, connection: string, permission-denied: string, other: string }>";
@@ -111,6 +129,25 @@ const OURS: &str = "func(message: record { body: list<u8>, content-type: option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_that_differs_is_shown_where_it_does() {
+        let asynchronous = format!("async {OURS}");
+        assert_eq!(difference(&asynchronous, OURS), "asynchronous, and has to be synchronous");
+        assert_eq!(
+            difference(WASMCLOUD_2, "func()"),
+            "`func(msg: record { subject: string, body: list<u8>, reply…`, and has to be `func()`"
+        );
+        let other = OURS.replace("headers: list", "headers: option");
+        let said = difference(&other, OURS);
+        assert!(
+            said.contains("headers: option<tuple")
+                && said.contains("headers: list<tuple")
+                && said.len() < 260,
+            "{said}"
+        );
+        assert_eq!(difference("func()", ""), "`func()`, and has to be ``");
+    }
 
     #[test]
     fn an_import_is_known_by_interface_and_version() {

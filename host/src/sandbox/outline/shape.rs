@@ -126,7 +126,9 @@ impl<'a> Text<'a> {
             ComponentDefinedType::FixedLengthList { element, length, .. } => {
                 self.of(&format!("list-of-{length}"), &[Some(*element)], depth);
             }
-            ComponentDefinedType::Map { key, value, .. } => self.of("map", &[Some(*key), Some(*value)], depth),
+            ComponentDefinedType::Map { key, value, .. } => {
+                self.of("map", &[Some(*key), Some(*value)], depth)
+            }
             ComponentDefinedType::Tuple(tuple) => {
                 let items: Vec<_> = tuple.types.iter().copied().map(Some).collect();
                 self.of("tuple", &items, depth);

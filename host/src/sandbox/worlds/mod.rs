@@ -24,8 +24,8 @@ use super::Ready;
 use super::outbox::{Refusal, Request};
 use super::state::State;
 
-use subject::Astray;
 use carried::Carried;
+use subject::Astray;
 pub(super) use world::{Bound, Flavour, Input, World};
 
 /// What a call of such a handler needs beside what ours do.
@@ -149,8 +149,12 @@ fn no_requests(state: &mut State, subject: &str) -> String {
 impl State {
     /// A failure, with what went before it, which the guest may not say.
     pub(super) fn explained(&self, failure: Failure) -> Failure {
-        let Some(refused) = self.outbox.refused.as_ref().filter(|_| self.foreign.asked) else { return failure };
-        let with = |text: String| if text.contains(refused.as_str()) { text } else { format!("{text}; before that, {refused}") };
+        let Some(refused) = self.outbox.refused.as_ref().filter(|_| self.foreign.asked) else {
+            return failure;
+        };
+        let with = |text: String| {
+            if text.contains(refused.as_str()) { text } else { format!("{text}; before that, {refused}") }
+        };
         match failure {
             Failure::Permanent(text) => Failure::Permanent(with(text)),
             Failure::Transient(text) => Failure::Transient(with(text)),

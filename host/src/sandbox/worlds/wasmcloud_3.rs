@@ -100,7 +100,8 @@ impl<T: Send> consumer::HostWithStore<T> for HasSelf<State> {
         let Ok(body) = read.await else {
             return accessor.with(|mut access| {
                 let state = access.get();
-                let unpublished = Unpublished { subject, reason: Refusal::TooLarge(state.bounds().bytes).into() };
+                let unpublished =
+                    Unpublished { subject, reason: Refusal::TooLarge(state.bounds().bytes).into() };
                 super::refused(state, &unpublished);
                 Ok(Err(error(&unpublished)))
             });

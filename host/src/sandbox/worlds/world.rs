@@ -203,9 +203,8 @@ impl Bound {
             (Self::Wasmcloud3(guest), Input::Other(message)) => {
                 let message = wasmcloud_3::input(&mut *store, message)?;
                 let handler = guest.wasmcloud_messaging_handler();
-                let called = store.run_concurrent(async |accessor| {
-                    handler.call_handle_message(accessor, message).await
-                });
+                let called = store
+                    .run_concurrent(async |accessor| handler.call_handle_message(accessor, message).await);
                 Ok(called.await??.map_err(wasmcloud_3::failure))
             }
             (Self::Messaging(guest), Input::Other(message)) => {
