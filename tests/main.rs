@@ -25,6 +25,8 @@
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
+//! - `worlds`: components that were built for other hosts.
+//! - `inspecting`: `warren inspect`, signatures, and the compile cache.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod addresses;
@@ -38,6 +40,7 @@ mod documents;
 mod explain;
 mod handling;
 mod hostile;
+mod inspecting;
 mod language;
 mod native_delay;
 mod outcomes;
@@ -52,3 +55,4 @@ mod startup;
 mod support;
 mod tls;
 mod topology;
+mod worlds;

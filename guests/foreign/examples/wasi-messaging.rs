@@ -1,5 +1,12 @@
 //! A handler of `wasi:messaging@0.2.0-draft`.
-#![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 
 use foreign::Order;
 use serde_json::{Value, json};

@@ -1,5 +1,12 @@
 //! A handler of `wasmcloud:messaging@0.2.0`.
-#![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 
 use foreign::Order;
 use serde_json::json;

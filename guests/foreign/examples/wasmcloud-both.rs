@@ -1,5 +1,12 @@
 //! A handler of `wasmcloud:messaging` in both forms. Each fails and says which it is.
-#![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 
 use exports::wasmcloud::messaging0_2_0::handler as two;
 use exports::wasmcloud::messaging0_3_0::handler as three;
