@@ -12,7 +12,6 @@ use crate::support::contract::Worker;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{FLOODS_LOGS, Guest, KEEPS_STATE, LOOPS, SLEEPS};
 use crate::support::host::{Host, Project};
-use crate::support::wat::Module;
 
 /// Sends payloads one after the other, and gives how many calls the instance of each had had.
 fn calls(vhost: &Vhost, payloads: &[Value]) -> Vec<i64> {
@@ -65,41 +64,6 @@ fn a_fault_ends_a_reused_instance() {
     );
     assert_eq!(calls(&vhost, &[json!({}), json!({})]), [1, 2]);
     host.finish();
-}
-
-/// A guest that fails if anything is there that another call has left, and leaves as much as it can.
-fn suspicious() -> Vec<u8> {
-    Module::new(
-        "(local $at i32)
-         (if (global.get $been) (then unreachable))
-         (if (i32.eqz (ref.is_null (table.get $t (i32.const 5)))) (then unreachable))
-         (if (i32.ne (memory.grow (i32.const 30)) (i32.const 34)) (then unreachable))
-         (local.set $at (i32.const 196608))
-         (loop $look
-            (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
-            (br_if $look (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (i32.const 4194304))))
-         (memory.fill (i32.const 196608) (i32.const 0xa5) (i32.const 3997696))
-         (table.set $t (i32.const 5) (ref.func $f))
-         (global.set $been (i32.const 1))
-         (i32.const 1024)",
-    )
-    .items("(global $been (mut i32) (i32.const 0)) (table $t 10 funcref) (func $f) (elem declare func $f)")
-    .memory(r#"(memory (export "memory") 34)"#)
-    .component()
-}
-
-#[test]
-fn no_byte_passes_from_one_message_to_the_next() {
-    let vhost = Vhost::fresh("no-byte");
-    let worker = Worker::new(KEEPS_STATE).retry("mode: none").handler("deadlineMs: 60000, concurrency: 4");
-    let project = Project::new(&worker.to_string().replace("handlers/keeps_state.wasm", "suspicious.wasm"));
-    project.write("suspicious.wasm", suspicious());
-    let host = project.start(&vhost);
-    let letters = (0..1_000).map(|n| Letter::json(&format!("m-{n}"), &json!({}))).collect();
-    vhost.client.publish_all("in", "task", letters);
-    vhost.client.until_ready("work", 0);
-    host.finish();
-    assert_eq!(vhost.leftovers(), [].into());
 }
 
 /// Two consumers of the same component, `left` and `right`, on queues of these names.

@@ -9,7 +9,6 @@ pub(crate) mod forwarder;
 pub(crate) mod guests;
 pub(crate) mod host;
 pub(crate) mod tls;
-pub(crate) mod wat;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
