@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
 use crate::support::client::{Got, Letter, text};
-use crate::support::foreign::{self, Guest, Inbox, WASI_MESSAGING, WASMCLOUD_2, WASMCLOUD_BOTH, World};
+use crate::support::foreign::{
+    self, Guest, Inbox, WASI_MESSAGING, WASI_MESSAGING_ASYNC, WASMCLOUD_2, WASMCLOUD_3, WASMCLOUD_BOTH, World,
+};
 use crate::support::forwarder::free_port;
 use crate::support::host::{Host, Project};
 use crate::support::{SOON, eventually};
@@ -275,6 +277,22 @@ fn many_messages_are_handled_at_a_time() {
         let ids: std::collections::BTreeSet<String> =
             vhost.client.take("echoes", 200).iter().map(Got::correlation_id).collect();
         assert_eq!(ids.len(), 200);
+        host.finish();
+        assert_eq!(vhost.leftovers(), [].into(), "{}", guest.name);
+    }
+}
+
+#[test]
+fn what_a_task_publishes_after_its_handler_has_returned_is_of_the_same_call() {
+    for guest in [WASMCLOUD_3, WASI_MESSAGING_ASYNC] {
+        let vhost = Vhost::fresh("later");
+        let handler = "deadlineMs: 60000, concurrency: 1, isolation: reuse";
+        let host = Host::start(&Inbox::new(guest).handler(handler), &vhost);
+        for id in ["m-1", "m-2"] {
+            let later = json!({ "do": "publish-later", "to": "echoed" });
+            vhost.client.publish("in", "do.it", order(id, &later));
+            assert_eq!(vhost.client.take_one("echoes").correlation_id(), id, "{}", guest.name);
+        }
         host.finish();
         assert_eq!(vhost.leftovers(), [].into(), "{}", guest.name);
     }

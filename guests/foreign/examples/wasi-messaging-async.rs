@@ -47,6 +47,12 @@ impl exports::wasi::messaging::incoming_handler::Guest for Guest {
                 }
                 Ok(())
             }
+            Order::PublishLater { to } => {
+                wit_bindgen::spawn_local(async move {
+                    send(&to, &json!({})).await.expect("it is granted");
+                });
+                Ok(())
+            }
             Order::Reply { body } => request_reply::reply(&message, written(&body)).await,
             Order::Request { to } => {
                 let options = request_reply::RequestOptions::new();

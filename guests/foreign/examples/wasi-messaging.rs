@@ -59,7 +59,7 @@ impl exports::wasi::messaging::incoming_handler::Guest for Guest {
                 send(&to, &json!({}))?;
                 Err(Error::Timeout)
             }
-            Order::Trap => panic!("as ordered"),
+            Order::PublishLater { .. } | Order::Trap => panic!("as ordered"),
             Order::Loop => foreign::forever(),
         }
     }

@@ -58,7 +58,7 @@ impl exports::wasmcloud::messaging::handler::Guest for Guest {
                 }
                 Ok(())
             }
-            Order::Trap => panic!("as ordered"),
+            Order::PublishLater { .. } | Order::Trap => panic!("as ordered"),
             Order::Loop => foreign::forever(),
         }
     }

@@ -44,6 +44,12 @@ impl exports::wasmcloud::messaging::handler::Guest for Guest {
                 }
                 Ok(())
             }
+            Order::PublishLater { to } => {
+                wit_bindgen::spawn_local(async move {
+                    publish(&to, b"{}".to_vec(), None).await.expect("it is granted");
+                });
+                Ok(())
+            }
             Order::Reply { body } => {
                 let to = message.reply_to.ok_or(HandleMessageError::Reject)?;
                 publish(&to, foreign::bytes(&body), None).await

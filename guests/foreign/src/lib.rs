@@ -30,6 +30,11 @@ pub enum Order {
         #[serde(rename = "replyTo")]
         reply_to: Option<String>,
     },
+    /// Return ok, and publish afterwards, which asynchronous handlers can.
+    PublishLater {
+        /// Where to.
+        to: String,
+    },
     /// Publish an answer.
     Reply {
         /// What.

@@ -1,9 +1,10 @@
 //! Which interface a component is called by: our own, or that of another host. Told by type, and never by name alone.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use wasmtime::Store;
-use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
+use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker};
 
 use crate::message::Message;
 use crate::policy::Failure;
@@ -183,6 +184,11 @@ impl World {
     }
 }
 
+/// Waits for tasks that the guest has left running. What they publish is of this call, and not of the next one's.
+async fn finished(accessor: &Accessor<State>) {
+    poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
+}
+
 impl Bound {
     /// Hands a message over.
     pub(in crate::sandbox) async fn call(
@@ -203,8 +209,11 @@ impl Bound {
             (Self::Wasmcloud3(guest), Input::Other(message)) => {
                 let message = wasmcloud_3::input(&mut *store, message)?;
                 let handler = guest.wasmcloud_messaging_handler();
-                let called = store
-                    .run_concurrent(async |accessor| handler.call_handle_message(accessor, message).await);
+                let called = store.run_concurrent(async |accessor| {
+                    let answer = handler.call_handle_message(accessor, message).await?;
+                    finished(accessor).await;
+                    Ok::<_, wasmtime::Error>(answer)
+                });
                 Ok(called.await??.map_err(wasmcloud_3::failure))
             }
             (Self::Messaging(guest), Input::Other(message)) => {
@@ -215,8 +224,11 @@ impl Bound {
             (Self::MessagingAsync(guest), Input::Other(message)) => {
                 let message = letter::received(store.data_mut(), message)?;
                 let handler = guest.wasi_messaging_incoming_handler();
-                let called =
-                    store.run_concurrent(async |accessor| handler.call_handle(accessor, message).await);
+                let called = store.run_concurrent(async |accessor| {
+                    let answer = handler.call_handle(accessor, message).await?;
+                    finished(accessor).await;
+                    Ok::<_, wasmtime::Error>(answer)
+                });
                 Ok(called.await??.map_err(messaging_async::failure))
             }
             (_, Input::Ours(_)) | (Self::Ours(_), Input::Other(_)) => {
