@@ -194,7 +194,7 @@ fn a_component_is_run_only_with_the_signature_that_the_contract_asks_for() {
             continue;
         };
         assert_eq!(check.code, Some(CONTRACT), "{signature}");
-        for part in [says.as_str(), "handler.wasm", "hint: ", "contract.yaml:"] {
+        for part in [says.as_str(), "handler.wasm", "= help: ", "contract.yaml:"] {
             assert!(check.stderr.contains(part), "{signature} should give `{part}`:\n{}", check.stderr);
         }
     }

@@ -3,8 +3,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+use super::host::Project;
 
 /// What its components are called by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +38,21 @@ const PYTHON: [Guest; 2] =
 
 /// Those that carry out all orders.
 pub(crate) fn all() -> Vec<Guest> {
-    let rust = [WASMCLOUD_2, WASMCLOUD_3, WASI_MESSAGING, WASI_MESSAGING_ASYNC];
-    let python = PYTHON.into_iter().filter(|guest| guest.component().exists());
-    rust.into_iter().chain(python).collect()
+    static ALL: OnceLock<Vec<Guest>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        let rust = [WASMCLOUD_2, WASMCLOUD_3, WASI_MESSAGING, WASI_MESSAGING_ASYNC];
+        let python = PYTHON.into_iter().filter(|guest| guest.component().exists());
+        rust.into_iter().chain(python.inspect(|guest| compile(*guest))).collect()
+    });
+    all.clone()
+}
+
+/// Puts a component into the compile cache of the tests. On a busy machine that takes longer than a test waits for a host.
+fn compile(guest: Guest) {
+    let project = Project::new(&Inbox::new(guest));
+    let mut check = project.command(&["check", "contract.yaml", "--compile-seconds=600", "--log=off"]);
+    let compiled = check.stdout(Stdio::null()).status().expect("the binary runs");
+    assert!(compiled.success(), "{} is compiled", guest.name);
 }
 
 impl Guest {
@@ -117,7 +131,7 @@ consumers:
   worker:
     event: task
     queue: work
-    handler: {{ component: {component:?}, {handler} }}
+    handler: {{ component: {component:?}, memoryMiB: 256, {handler} }}
     publishes: [echoed, first, second, answers]
 "
         )

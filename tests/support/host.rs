@@ -180,7 +180,8 @@ impl Host {
     pub(crate) fn until_ready(&self, count: usize) {
         eventually("the host is ready", SOON, || {
             let ended = self.child.borrow_mut().try_wait().expect("a child");
-            let ready = self.events("ready").len() >= count;
+            let said = self.events("ready");
+            let ready = said.iter().filter(|event| event["message"] == "ready").count() >= count;
             assert!(ready || ended.is_none(), "the host has ended: {ended:?}");
             ready.then_some(())
         });
