@@ -41,6 +41,11 @@ handlers: setup
 behaviours: setup
 	@echo "== building the test guests"
 	@scripts/build-handlers --examples --out $(BEHAVIOURS) guests/behaviours
+	@$(MAKE) --no-print-directory hostile
+
+# Guests that no compiler would make.
+hostile:
+	@cargo run --quiet --release --manifest-path guests/Cargo.toml --target-dir target/guests-native -p hostile -- $(BEHAVIOURS)/hostile
 
 # What the integration tests read AsyncAPI documents with. Without npm they skip that, and say so.
 documents:

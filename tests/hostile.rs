@@ -1,21 +1,54 @@
 //! Guests that mean harm. Each gets exactly the end it must get, and a handler beside it in the same host handles all
 //! its messages meanwhile.
 
-#[path = "hostile/zoo.rs"]
-mod zoo;
-
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::support::broker::Vhost;
 use crate::support::client::Letter;
-use crate::support::guests::TELLS;
+use crate::support::guests::{self, TELLS};
 use crate::support::host::Project;
-use zoo::{End, Hostile};
 
 /// How many messages the handler beside it has to handle.
 const INNOCENT: usize = 200;
+
+/// A guest, and what has to come of it.
+#[derive(Debug)]
+struct Hostile {
+    name: String,
+    /// Keys of `handler` beside the component.
+    handler: String,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    /// The message is handled, and so many are published.
+    Handled(usize),
+    /// The message is dead-lettered with this class, and an error that contains this text.
+    Dead(String, String),
+    /// `warren run` refuses the component, with this text.
+    Refused(String),
+}
+
+/// All that `guests/hostile` makes.
+fn zoo() -> Vec<Hostile> {
+    let table = std::fs::read_to_string(guests::hostile().join("hostile.tsv")).expect("the table");
+    let hostile = |line: &str| {
+        let [name, handler, end, what, says] =
+            line.split('\t').map(str::to_owned).collect::<Vec<_>>().try_into().expect("five fields");
+        let end = match end.as_str() {
+            "handled" => End::Handled(what.parse().expect("a number")),
+            "dead" => End::Dead(what, says),
+            _ => End::Refused(says),
+        };
+        Hostile { name, handler, end }
+    };
+    let zoo: Vec<Hostile> = table.lines().map(hostile).collect();
+    assert!(zoo.len() >= 40, "{} guests", zoo.len());
+    zoo
+}
 
 fn contract(hostile: &Hostile, isolation: &str) -> String {
     let Hostile { handler, .. } = hostile;
@@ -50,29 +83,29 @@ consumers:
 /// Runs a hostile guest beside an innocent one, three messages against two hundred.
 fn meets_its_end(hostile: &Hostile, isolation: &str) {
     let project = Project::new(&contract(hostile, isolation));
-    project.write("hostile.wasm", &hostile.component);
-    if let End::Refused(says) = hostile.end {
+    project.write("hostile.wasm", guests::hostile_component(&hostile.name));
+    if let End::Refused(says) = &hostile.end {
         let check = project.run(&["check", "contract.yaml"]);
         assert_eq!(check.code, Some(78), "{}: {}", hostile.name, check.stderr);
         assert!(check.stderr.contains(says), "{}: {}", hostile.name, check.stderr);
         assert!(check.stderr.contains("contract.yaml:"), "{}: {}", hostile.name, check.stderr);
         return;
     }
-    let vhost = Vhost::fresh(hostile.name);
+    let vhost = Vhost::fresh(&hostile.name);
     let host = project.start(&vhost);
     let letters = |count: usize| (0..count).map(|n| Letter::json(&format!("m-{n}"), &json!({ "n": n })));
     vhost.client.publish_all("in", "harm", letters(3).collect());
     vhost.client.publish_all("in", "task", letters(INNOCENT).collect());
     vhost.client.take("told", INNOCENT);
     vhost.client.until_ready("hostile", 0);
-    match hostile.end {
+    match &hostile.end {
         End::Handled(published) => {
             assert_eq!(vhost.client.take("echoes", published * 3).len(), published * 3, "{}", hostile.name);
         }
         End::Dead(class, says) => {
             for dead in vhost.client.take("dead", 3) {
                 let is = (dead.text("x-warren-class"), dead.text("x-last-error"));
-                assert!(is.0 == class && is.1.contains(says), "{}: {is:?}", hostile.name);
+                assert!(is.0 == *class && is.1.contains(says), "{}: {is:?}", hostile.name);
                 assert_eq!(dead.text("x-warren-consumer"), "hostile");
             }
         }
@@ -86,24 +119,24 @@ fn meets_its_end(hostile: &Hostile, isolation: &str) {
 
 #[test]
 fn every_hostile_guest_meets_its_end_and_harms_nobody() {
-    for hostile in zoo::all() {
-        meets_its_end(&hostile, "fresh");
+    for hostile in &zoo() {
+        meets_its_end(hostile, "fresh");
     }
 }
 
 #[test]
 fn and_so_it_does_where_instances_are_reused() {
-    for hostile in zoo::all().iter().filter(|hostile| !matches!(hostile.end, End::Refused(_))) {
+    for hostile in zoo().iter().filter(|hostile| !matches!(hostile.end, End::Refused(_))) {
         meets_its_end(hostile, "reuse");
     }
 }
 
 #[test]
 fn a_spinning_guest_is_stopped_on_time() {
-    let zoo = zoo::all();
+    let zoo = zoo();
     let hostile = zoo.iter().find(|hostile| hostile.name == "loops").expect("it is there");
     let project = Project::new(&contract(hostile, "fresh"));
-    project.write("hostile.wasm", &hostile.component);
+    project.write("hostile.wasm", guests::hostile_component(&hostile.name));
     let vhost = Vhost::fresh("on-time");
     let host = project.start(&vhost);
     let mut took: Vec<Duration> = (0..10)
@@ -120,32 +153,14 @@ fn a_spinning_guest_is_stopped_on_time() {
     assert!(took[0] >= Duration::from_millis(300) && took[0] < Duration::from_millis(400), "{took:?}");
 }
 
-/// A component whose one function takes a compiler long: very many values that live very long.
-fn bomb() -> Vec<u8> {
-    let load = |n: u32| format!("(local.set {} (i64.load (i32.const {n})))", n % 40_000 + 1);
-    let mix = |n: u32| {
-        let (to, from) = (n % 40_000 + 1, n.wrapping_mul(7_919) % 40_000 + 1);
-        format!(
-            "(block $b{n} (br_if $b{n} (i64.eqz (local.get {from}))) (local.set {to} (i64.add (local.get {to}) (local.get {from}))))"
-        )
-    };
-    let body: String = (0..40_000).map(load).chain((0..120_000).map(mix)).collect();
-    let text = format!(
-        "(component (core module (memory 1) (func (export \"f\") (param i32) (local {}) {body}))
-          (instance $e) (export \"warren:handler/consumer@0.1.0\" (instance $e)))",
-        "i64 ".repeat(40_000)
-    );
-    wat::parse_str(text).expect("a component")
-}
-
 #[test]
 fn a_component_that_is_too_hard_to_compile_is_refused() {
-    let zoo = zoo::all();
+    let zoo = zoo();
     let project = Project::new(&contract(&zoo[0], "fresh"));
-    project.write("hostile.wasm", bomb());
+    project.write("hostile.wasm", guests::hostile_component("bomb"));
     for bound in ["--compile-seconds=1", "--compile-memory-mib=64"] {
         let began = Instant::now();
-        let check = project.run(&["check", "contract.yaml", bound, "--no-cache"]);
+        let check = project.run(&["check", "contract.yaml", bound]);
         assert_eq!(check.code, Some(78), "{}", check.stderr);
         assert!(check.stderr.contains("cannot be compiled within bounds"), "{bound}: {}", check.stderr);
         assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());

@@ -39,6 +39,7 @@ mod diff_command;
 mod documents;
 mod explain;
 mod handling;
+mod hostile;
 mod inspecting;
 mod language;
 mod native_delay;

@@ -10,7 +10,7 @@ use crate::support::broker::Vhost;
 use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::forwarder::free_port;
-use crate::support::guests::{FLOODS_LOGS, Guest, KEEPS_STATE, LOOPS, SLEEPS};
+use crate::support::guests::{self, FLOODS_LOGS, Guest, KEEPS_STATE, LOOPS, SLEEPS};
 use crate::support::host::{Host, Project};
 
 /// Sends payloads one after the other, and gives how many calls the instance of each had had.
@@ -64,6 +64,20 @@ fn a_fault_ends_a_reused_instance() {
     );
     assert_eq!(calls(&vhost, &[json!({}), json!({})]), [1, 2]);
     host.finish();
+}
+
+#[test]
+fn no_byte_passes_from_one_message_to_the_next() {
+    let vhost = Vhost::fresh("no-byte");
+    let worker = Worker::new(KEEPS_STATE).retry("mode: none").handler("deadlineMs: 60000, concurrency: 4");
+    let project = Project::new(&worker.to_string().replace("handlers/keeps_state.wasm", "suspicious.wasm"));
+    project.write("suspicious.wasm", guests::hostile_component("suspicious"));
+    let host = project.start(&vhost);
+    let letters = (0..1_000).map(|n| Letter::json(&format!("m-{n}"), &json!({}))).collect();
+    vhost.client.publish_all("in", "task", letters);
+    vhost.client.until_ready("work", 0);
+    host.finish();
+    assert_eq!(vhost.leftovers(), [].into());
 }
 
 /// Two consumers of the same component, `left` and `right`, on queues of these names.

@@ -69,6 +69,26 @@ pub(crate) fn folder() -> &'static Path {
     })
 }
 
+/// Where the guests of `guests/hostile` are; made first if they are missing.
+pub(crate) fn hostile() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+        let folder = target.join("behaviours/hostile");
+        if !folder.join("hostile.tsv").exists() {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project");
+            let made = Command::new("make").arg("-C").arg(root).arg("hostile").status();
+            assert!(made.expect("make runs").success(), "the hostile guests are made");
+        }
+        folder
+    })
+}
+
+/// One of them.
+pub(crate) fn hostile_component(name: &str) -> Vec<u8> {
+    std::fs::read(hostile().join(format!("{name}.wasm"))).expect("a component")
+}
+
 #[test]
 fn every_test_guest_is_named_and_so_used() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../guests/behaviours/examples");

@@ -125,7 +125,7 @@ struct CacheArgs {
     cache_dir: Option<PathBuf>,
 
     /// Compile anew, and keep nothing
-    #[arg(long, conflicts_with = "cache_dir")]
+    #[arg(long)]
     no_cache: bool,
 
     #[command(flatten)]

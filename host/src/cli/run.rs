@@ -70,7 +70,7 @@ impl Run {
                     return Ok(Exit::Usage);
                 }
             };
-            tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+            tracing::info!(address = %listener.local_addr()?, "serving health and metrics");
             amqp.spawn(admin::serve(listener, Arc::clone(&metrics), Arc::clone(&health)));
         }
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.

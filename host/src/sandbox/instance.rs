@@ -102,7 +102,7 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: Input, turn
     let answered = instance.call(input).await;
     let outcome = match answered {
         Ok(Ok(())) => Outcome::Handled,
-        Ok(Err(failure)) => Outcome::Failed(instance.store.data().explained(failure)),
+        Ok(Err(failure)) => Outcome::Failed(instance.store.data().explained(bounded(failure))),
         Err(error) => return lost(&ready, instance.store, &error),
     };
     let outbox = instance.store.data_mut().end();
@@ -212,6 +212,31 @@ fn trap(state: &State, error: &wasmtime::Error, hit: Option<Hit>) -> String {
     }
     if let Some(refused) = &state.outbox.refused {
         text = format!("{text}; before that, {refused}");
+    }
+    text
+}
+
+/// The longest reason that is kept, in bytes. It goes into the log and the dead letter.
+const REASON_BYTES_MAX: usize = 4 * 1024;
+
+/// What a guest says of a failure, at a length that harms nobody.
+fn bounded(failure: Failure) -> Failure {
+    match failure {
+        Failure::Permanent(text) => Failure::Permanent(cut(text)),
+        Failure::Transient(text) => Failure::Transient(cut(text)),
+        Failure::Unauthorized(text) => Failure::Unauthorized(cut(text)),
+        Failure::RateLimited { retry_after, reason } => {
+            Failure::RateLimited { retry_after, reason: cut(reason) }
+        }
+    }
+}
+
+fn cut(mut text: String) -> String {
+    let all = text.len();
+    if all > REASON_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+        text.shrink_to_fit();
+        text.push_str(&format!("… ({all} bytes)"));
     }
     text
 }
