@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(difference(&asynchronous, OURS), "asynchronous, and has to be synchronous");
         assert_eq!(
             difference(WASMCLOUD_2, "func()"),
-            "`func(msg: record { subject: string, body: list<u8>, reply…`, and has to be `func()`"
+            "`func(msg: record { subject: string, body: list<u8>, reply-to: opt…`, and has to be `func()`"
         );
         let other = OURS.replace("headers: list", "headers: option");
         let said = difference(&other, OURS);
