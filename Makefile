@@ -5,6 +5,8 @@
 #   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
+#   make languages       the SDKs and templates of all guest languages: toolchains, unit tests, and the conformance suite on
+#                        each of them. Takes minutes the first time. ONLY=python does one
 #   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes an hour, writes
 #                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them
 #   make ci              what CI runs: formatting, lints, all tests
@@ -22,7 +24,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration chaos chaos-quick failpoints lint ci bench-contracts stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -47,6 +49,11 @@ behaviours: setup
 hostile:
 	@cargo run --quiet --release --manifest-path guests/Cargo.toml --target-dir target/guests-native -p hostile -- $(BEHAVIOURS)/hostile
 
+# Test guests for the worlds of other hosts; those in Python only where their tool can be had.
+foreign: setup
+	@echo "== building the test guests of other hosts"
+	@guests/foreign/build target/foreign
+
 # What the integration tests read AsyncAPI documents with. Without npm they skip that, and say so.
 documents:
 	@scripts/setup --npm || echo "AsyncAPI documents will not be read with the official parser"
@@ -65,9 +72,16 @@ unit: build
 	@cargo test --release --workspace --lib --bins
 	@cargo test --manifest-path guests/Cargo.toml --target-dir target/guests-native -p warren-guest
 
-integration: build handlers behaviours documents broker
+integration: build handlers behaviours foreign documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
 	@$(BROKER_ENV) && cargo test --release -p warren --test integration
+
+# A language whose toolchain cannot be had here is left out, unless WARREN_TEST_LANGUAGES=required.
+languages: build behaviours broker
+	@echo "== guest languages: toolchains, SDKs, templates"
+	@guests/languages $(filter-out *,$(ONLY))
+	@echo "== conformance: one table for all languages, the real binary, a real RabbitMQ"
+	@$(BROKER_ENV) && cargo test --release -p warren --test integration conformance::
 
 # The host with the failpoints that the fault harness kills it at.
 failpoints: build

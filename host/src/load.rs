@@ -10,10 +10,11 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::runtime::Handle;
 
-use crate::contract::{Consumer, Contract, Problem, Problems, SignatureSpec, Surroundings};
+use crate::contract::{Capabilities, Consumer, Contract, Problem, Problems, SignatureSpec, Surroundings};
 use crate::metrics::Metrics;
 use crate::sandbox::{
-    Cache, Compiler, ComponentError, EngineOptions, Grants, Handler, Sandbox, verify_signature,
+    Cache, Compiler, ComponentError, EngineOptions, Granted, Grants, Handler, Premises, Sandbox,
+    verify_signature,
 };
 
 /// The largest component, in bytes. Python's are 18 MB.
@@ -65,6 +66,8 @@ pub struct Means {
     pub heavy: Handle,
     /// Where calls are counted.
     pub metrics: Arc<Metrics>,
+    /// Where what handlers are granted is looked up.
+    pub premises: Premises,
 }
 
 /// Loads, checks and compiles the component of every consumer. All that is wrong with them is reported at once.
@@ -72,16 +75,16 @@ pub async fn handlers(loaded: &Loaded, means: Means) -> anyhow::Result<Result<Ha
     let contract = &loaded.contract;
     let options =
         EngineOptions { calls_max: contract.calls_max(), stack_bytes_max: contract.stack_bytes_max };
-    let Means { cache, compiler, heavy, metrics } = means;
+    let Means { cache, compiler, heavy, metrics, premises } = means;
     let sandbox = Sandbox::new(options, cache, compiler, heavy, metrics)?;
     let mut by_consumer = BTreeMap::new();
     let mut problems = Vec::new();
     for consumer in contract.consumers.values() {
-        match handler(loaded, &sandbox, consumer).await {
+        match handler(loaded, &sandbox, consumer, &premises).await {
             Ok(handler) => {
                 by_consumer.insert(consumer.name.clone(), handler);
             }
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() {
@@ -90,25 +93,35 @@ pub async fn handlers(loaded: &Loaded, means: Means) -> anyhow::Result<Result<Ha
     Ok(Err(contract.problems(problems)))
 }
 
-async fn handler(loaded: &Loaded, sandbox: &Sandbox, consumer: &Consumer) -> Result<Handler, Problem> {
+async fn handler(
+    loaded: &Loaded,
+    sandbox: &Sandbox,
+    consumer: &Consumer,
+    premises: &Premises,
+) -> Result<Handler, Vec<Problem>> {
     let at = format!("/consumers/{}/handler/component", consumer.name);
     let component = &consumer.handler.component;
     let path = loaded.folder.join(component);
     let bytes = self::component(&path).map_err(|error| {
-        Problem::at(&at, format!("the component `{}` cannot be read: {error}", path.display()))
-            .hint("build the handler first; the path is relative to the contract file")
+        let says = format!("the component `{}` cannot be read: {error}", path.display());
+        let problem = Problem::at(&at, says);
+        vec![problem.hint("build the handler first; the path is relative to the contract file")]
     })?;
-    signed(loaded, consumer, &bytes)?;
+    signed(loaded, consumer, &bytes).map_err(|problem| vec![problem])?;
     let began = Instant::now();
     let grants = grants(&loaded.contract, consumer);
+    let granted = Granted::resolve(consumer, stores(&loaded.contract), premises)?;
     let unfit = |error: ComponentError| {
-        let problem = Problem::at(&at, format!("`{component}` cannot be this handler: {error}"));
-        match error.hint() {
+        let says = format!("`{component}` cannot be this handler: {error}");
+        let problem =
+            if error.grant().is_some() { ungranted(consumer, says) } else { Problem::at(&at, says) };
+        vec![match error.hint() {
             Some(hint) => problem.hint(hint),
             None => problem,
-        }
+        }]
     };
-    let handler = sandbox.load(&consumer.name, &bytes, &consumer.handler, grants).await.map_err(unfit)?;
+    let handler =
+        sandbox.load(&consumer.name, &bytes, &consumer.handler, grants, granted).await.map_err(unfit)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(consumer = consumer.name, component, took_ms, "handler is loaded");
     Ok(handler)
@@ -131,6 +144,20 @@ fn signed(loaded: &Loaded, consumer: &Consumer, component: &[u8]) -> Result<(), 
     verify_signature(component, &signature, public_key).map_err(|error| {
         Problem::at(at, format!("`{file}` does not sign `{name}`: {error}")).hint(error.hint())
     })
+}
+
+/// At the line that has to change: that of the capabilities, or of the consumer that has none.
+fn ungranted(consumer: &Consumer, says: String) -> Problem {
+    let at = format!("/consumers/{}", consumer.name);
+    let has_some = consumer.capabilities != Capabilities::default();
+    let at = if has_some { format!("{at}/capabilities") } else { at };
+    Problem::at(at, says).on_key().because("a handler reaches nothing that its contract does not grant")
+}
+
+/// The names of all key-value stores of a contract.
+fn stores(contract: &Contract) -> Vec<String> {
+    let stores = contract.consumers.values().flat_map(|consumer| &consumer.capabilities.key_value);
+    stores.map(|store| store.name.clone()).collect()
 }
 
 /// Reads a component.

@@ -4,6 +4,7 @@ mod apply;
 mod asyncapi;
 mod broker;
 mod check;
+mod data;
 mod diff;
 mod explain;
 mod import;
@@ -28,9 +29,10 @@ use tracing_subscriber::prelude::*;
 use crate::contract::Problems;
 use crate::load::{self, Loaded, Means};
 use crate::metrics::Metrics;
-use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, CompileBounds, Compiler, compile_child};
+use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, CompileBounds, Compiler, Premises, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
+use data::DataArgs;
 
 /// What the libraries may log unless asked otherwise: what goes wrong in them comes back to us as an error.
 const LIBRARIES_LOG: &str = "lapin=off,cranelift=warn,wasmtime=warn,wasmtime_wasi=warn";
@@ -252,14 +254,17 @@ impl CacheArgs {
 
 impl CacheArgs {
     /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
-    fn means(&self, heavy: Handle, metrics: Arc<Metrics>) -> anyhow::Result<Means> {
+    fn means(
+        &self,
+        heavy: Handle,
+        metrics: Arc<Metrics>,
+        premises: impl FnOnce(Option<&Cache>) -> anyhow::Result<Premises>,
+    ) -> anyhow::Result<Means> {
         let program = std::env::current_exe().context("cannot find this program, to compile with it")?;
-        Ok(Means {
-            cache: self.open()?,
-            compiler: Compiler::Process { program, bounds: self.compile },
-            heavy,
-            metrics,
-        })
+        let cache = self.open()?;
+        let premises = premises(cache.as_ref())?;
+        let compiler = Compiler::Process { program, bounds: self.compile };
+        Ok(Means { cache, compiler, heavy, metrics, premises })
     }
 }
 

@@ -32,6 +32,11 @@ impl Cache {
         Ok(Self { folder, owner })
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder that the user's environment asks for: `$XDG_CACHE_HOME/warren`, or `~/.cache/warren`.
     pub fn default_folder() -> Option<PathBuf> {
         let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -121,7 +126,7 @@ fn foreign(found: &std::fs::Metadata, _owner: u32) -> Option<&'static str> {
 
 /// Gives the owner of the files that we write.
 #[cfg(unix)]
-fn make_private(folder: &Path) -> anyhow::Result<u32> {
+pub(super) fn make_private(folder: &Path) -> anyhow::Result<u32> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = std::fs::metadata(folder)?;
@@ -140,7 +145,7 @@ fn make_private(folder: &Path) -> anyhow::Result<u32> {
 }
 
 #[cfg(not(unix))]
-fn make_private(folder: &Path) -> anyhow::Result<u32> {
+pub(super) fn make_private(folder: &Path) -> anyhow::Result<u32> {
     std::fs::create_dir_all(folder)?;
     Ok(0)
 }

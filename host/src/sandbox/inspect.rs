@@ -1,9 +1,12 @@
 //! Says in an operator's words why a component cannot be a handler.
 
+use std::borrow::Cow;
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::capabilities;
 use super::outline::Outline;
 use super::worlds::Flavour;
 
@@ -76,6 +79,14 @@ pub enum ComponentError {
         /// Where they differ.
         reason: String,
     },
+    /// It imports what the contract would have to grant.
+    #[error("it imports {}, which the contract does not grant", listed(.imports))]
+    Ungranted {
+        /// Which interfaces.
+        imports: Vec<String>,
+        /// What the contract has to say for them.
+        grants: Vec<&'static str>,
+    },
     /// It imports what nothing grants.
     #[error("it imports what it is not granted: {reason}")]
     NotGranted {
@@ -91,9 +102,28 @@ pub enum ComponentError {
 }
 
 impl ComponentError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    /// What the contract has to say beside, if that is all.
+    pub fn grant(&self) -> Option<String> {
         match self {
+            Self::Ungranted { grants, .. } => {
+                let grants: Vec<String> = grants.iter().map(|grant| format!("`{grant}`")).collect();
+                Some(grants.join(" and "))
+            }
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        if let Some(grant) = self.grant() {
+            return Some(format!("write {grant} at the consumer, or build the component without").into());
+        }
+        self.usual_hint().map(Cow::Borrowed)
+    }
+
+    fn usual_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Ungranted { .. } => None,
             Self::NotWasm => Some("`component` names the .wasm file that the build of the handler makes"),
             Self::Precompiled => Some("`component` names the .wasm file that it was compiled from"),
             Self::Malformed { .. } => Some("build it again, or fetch it again: was it cut off?"),
@@ -109,7 +139,7 @@ impl ComponentError {
             }
             Self::WrongType { .. } => Some("build it against the wit/ of this host"),
             Self::NotGranted { .. } => Some(
-                "a handler gets `warren:handler/publisher`, `warren:handler/logging` and an empty WASI 0.2 (`wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random`, `wasi:filesystem` with no folder, `wasi:sockets` with no network), and nothing else",
+                "a handler gets `warren:handler/publisher`, `warren:handler/logging` and an empty WASI 0.2 (`wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random`, `wasi:filesystem` with no folder, `wasi:sockets` with no network), and what its `capabilities` grant: `wasi:config/store`, `wasi:http/outgoing-handler`, `wasi:keyvalue/store`, `atomics` and `batch`",
             ),
             Self::Invalid { .. } => None,
             Self::TooHard { .. } => Some(
@@ -127,8 +157,11 @@ fn exports(found: &[String]) -> String {
     if found.is_empty() {
         return "; it exports nothing".to_owned();
     }
-    let names: Vec<String> = found.iter().map(|name| format!("`{name}`")).collect();
-    format!("; it exports {}", names.join(", "))
+    format!("; it exports {}", listed(found))
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
@@ -156,10 +189,24 @@ pub(super) fn flavours(outline: &Outline) -> Result<Vec<Flavour>, ComponentError
 }
 
 /// Which import is missing, in one line.
-pub(super) fn unlinkable(component: &Component, engine: &Engine, error: &wasmtime::Error) -> ComponentError {
+pub(super) fn unlinkable(
+    component: &Component,
+    engine: &Engine,
+    is_granted: impl Fn(&str) -> bool,
+    error: &wasmtime::Error,
+) -> ComponentError {
     let known = ["warren:handler/", "wasmcloud:messaging/", "wasi:messaging/", "wasi:logging/logging@"];
     let wasi = ["wasi:cli/", "wasi:clocks/", "wasi:io/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
     let component = component.component_type();
+    // What is granted has been linked: of the rest, what the contract could grant is told first.
+    let ungranted = component.imports(engine).map(|(name, _)| name).filter(|name| !is_granted(name));
+    let ungranted: Vec<(String, &'static str)> =
+        ungranted.filter_map(|name| Some((name.to_owned(), capabilities::grant_for(name)?))).collect();
+    if !ungranted.is_empty() {
+        let (imports, mut grants): (Vec<String>, Vec<&str>) = ungranted.into_iter().unzip();
+        grants.dedup();
+        return ComponentError::Ungranted { imports, grants };
+    }
     let strange: Vec<String> = component
         .imports(engine)
         .map(|(name, item)| (name, item.ty))

@@ -7,6 +7,7 @@
 mod admission;
 mod cache;
 mod call;
+mod capabilities;
 mod compile;
 mod engine;
 mod guest_log;
@@ -40,6 +41,7 @@ use admission::Admission;
 pub use cache::Cache;
 use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
+pub use capabilities::{Granted, Premises, Stores};
 pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 use engine::Ticker;
 pub use engine::{Abi, EngineOptions};
@@ -83,6 +85,7 @@ struct Ready {
     world: World,
     engine: Engine,
     grants: Arc<Grants>,
+    granted: Arc<Granted>,
     consumer: Arc<str>,
     spec: HandlerSpec,
     pool: Arc<Pool>,
@@ -126,6 +129,7 @@ impl Sandbox {
         bytes: &[u8],
         spec: &HandlerSpec,
         grants: Grants,
+        granted: Granted,
     ) -> Result<Handler, ComponentError> {
         let digest = digest(bytes);
         if let Some(wanted) = spec.sha256.as_ref().filter(|wanted| **wanted != digest) {
@@ -135,7 +139,7 @@ impl Sandbox {
         let flavours = inspect::flavours(&outline)?;
         let side = self.side(&outline).await?;
         let component = self.component(side, consumer, bytes, &digest).await?;
-        let world = world(side, &component, &outline, &flavours)?;
+        let world = world(side, &component, &outline, &flavours, &granted)?;
         worlds::tell(consumer, world.flavour(), &flavours);
         let metrics = self.metrics.handler(consumer);
         let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
@@ -145,6 +149,7 @@ impl Sandbox {
             world,
             engine: side.engine.clone(),
             grants: Arc::new(grants),
+            granted: Arc::new(granted),
             consumer: consumer.into(),
             spec: spec.clone(),
             pool,
@@ -205,13 +210,19 @@ fn world(
     component: &Component,
     outline: &Outline,
     flavours: &[Flavour],
+    granted: &Granted,
 ) -> Result<World, ComponentError> {
     let mut why_not = None;
     for flavour in flavours {
-        let pre = state::linker(&side.engine)
-            .and_then(|mut linker| flavour.link(&mut linker, side.abi).map(|()| linker))
-            .and_then(|linker| linker.instantiate_pre(component))
-            .map_err(|error| inspect::unlinkable(component, &side.engine, &error));
+        let linker = || {
+            let mut linker = state::linker(&side.engine)?;
+            flavour.link(&mut linker, side.abi)?;
+            capabilities::link(&mut linker, granted)?;
+            wasmtime::Result::Ok(linker)
+        };
+        let pre = linker().and_then(|linker| linker.instantiate_pre(component)).map_err(|error| {
+            inspect::unlinkable(component, &side.engine, |import| granted.has(import), &error)
+        });
         let world = pre.and_then(|pre| {
             World::new(*flavour, pre).map_err(|error| inspect::wrong_type(outline, *flavour, Some(&error)))
         });

@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::message::{HeaderValue, Headers, Properties};
 
+use super::capabilities::{Granted, PerCall, Writes};
 use super::guest_log::{Context, GuestLog, Volume};
 use super::instance::Turn;
 use super::limits::{Limits, Meter};
@@ -23,7 +24,9 @@ const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// The state of an instance's store. What belongs to one call begins anew with each.
 pub(super) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) granted: Arc<Granted>,
+    pub(super) capabilities: PerCall,
     pub(super) limits: Limits,
     pub(super) outbox: Outbox,
     pub(super) log: GuestLog,
@@ -44,24 +47,28 @@ struct ReadyParts {
 }
 
 impl State {
-    pub(super) fn new(ready: &Ready, turn: Turn) -> Self {
+    pub(super) fn new(ready: &Ready, turn: Turn) -> wasmtime::Result<Self> {
         let limits = ready.spec.limits;
         let Turn { context, meter, end } = turn;
         let message_id = Arc::clone(&context.message_id);
         let volume = Volume { lines: limits.log_lines, bytes: limits.log_bytes };
-        let log = GuestLog::new(context, volume, ready.metrics.clone());
+        let log = GuestLog::new(context, volume, ready.metrics.clone(), Arc::clone(&ready.granted));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let wasi = WasiCtxBuilder::new()
+        let mut wasi = WasiCtxBuilder::new();
+        ready.granted.apply(&mut wasi)?;
+        let wasi = wasi
             .stdout(log.stdout())
             .stderr(log.stderr())
             .max_random_size(RANDOM_BYTES_MAX)
             .allow_tcp(false)
             .allow_udp(false)
             .build();
-        Self {
+        Ok(Self {
             wasi,
             table,
+            capabilities: ready.granted.per_call(),
+            granted: Arc::clone(&ready.granted),
             limits: Limits::new(ready.spec.memory_bytes_max, limits),
             outbox: Outbox::default(),
             log,
@@ -74,7 +81,7 @@ impl State {
                 bounds: Bounds { messages: limits.publishes, bytes: limits.publish_bytes },
                 metrics: ready.metrics.clone(),
             },
-        }
+        })
     }
 
     /// A new call in the same instance.
@@ -84,14 +91,15 @@ impl State {
         self.log.begin(context);
         self.limits.begin();
         self.outbox = Outbox::default();
+        self.capabilities = self.granted.per_call();
         self.meter = meter;
         self.end = end;
     }
 
-    /// The call has returned. Gives what it wants published.
-    pub(super) fn end(&mut self) -> Vec<Outgoing> {
+    /// The call has returned. Gives what it wants published, and what it has written to key-value stores.
+    pub(super) fn end(&mut self) -> (Vec<Outgoing>, Writes) {
         self.log.end();
-        std::mem::take(&mut self.outbox).messages
+        (std::mem::take(&mut self.outbox).messages, self.capabilities.take_writes())
     }
 }
 
@@ -120,6 +128,7 @@ impl State {
     pub(super) fn warn(&self, text: &str) {
         let Context { consumer, message_id, .. } = self.log.context();
         let (consumer, message_id) = (&*consumer, &*message_id);
+        let text = self.granted.redact(text);
         tracing::warn!(consumer, message_id, "{text}");
     }
 }

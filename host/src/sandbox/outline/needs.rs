@@ -43,7 +43,7 @@ impl Capability {
 }
 
 /// What the host has, by the beginning of names. Names are followed by a version that the second text begins.
-const PROVIDED: [(&str, &str, Capability, Option<&str>); 24] = [
+const PROVIDED: [(&str, &str, Capability, Option<&str>); 23] = [
     ("warren:handler/publisher", "0.1.", Capability::Publishes, None),
     ("warren:handler/logging", "0.1.", Capability::None, None),
     ("warren:handler/types", "0.1.", Capability::None, None),
@@ -67,7 +67,6 @@ const PROVIDED: [(&str, &str, Capability, Option<&str>); 24] = [
     ("wasi:keyvalue/store", "0.2.0-draft", Capability::KeyValue, None),
     ("wasi:keyvalue/atomics", "0.2.0-draft", Capability::KeyValue, None),
     ("wasi:keyvalue/batch", "0.2.0-draft", Capability::KeyValue, None),
-    ("wasi:keyvalue/types", "0.2.0-draft", Capability::KeyValue, None),
 ];
 
 const NO_REQUESTS: Option<&str> = Some("a request that waits for its answer is refused");

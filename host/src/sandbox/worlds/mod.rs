@@ -153,7 +153,7 @@ impl State {
             return failure;
         };
         let with = |text: String| {
-            if text.contains(refused.as_str()) { text } else { format!("{text}; before that, {refused}") }
+            if text.contains(&*refused) { text } else { format!("{text}; before that, {refused}") }
         };
         match failure {
             Failure::Permanent(text) => Failure::Permanent(with(text)),
