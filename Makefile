@@ -25,7 +25,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -50,6 +50,11 @@ behaviours: setup
 hostile:
 	@cargo run --quiet --release --manifest-path guests/Cargo.toml --target-dir target/guests-native -p hostile -- $(BEHAVIOURS)/hostile
 
+# Test guests for the worlds of other hosts; those in Python only where their tool can be had.
+foreign: setup
+	@echo "== building the test guests of other hosts"
+	@guests/foreign/build target/foreign
+
 # What the integration tests read AsyncAPI documents with. Without npm they skip that, and say so.
 documents:
 	@scripts/setup --npm || echo "AsyncAPI documents will not be read with the official parser"
@@ -68,7 +73,7 @@ unit: build
 	@cargo test --release --workspace --lib --bins
 	@cargo test --manifest-path guests/Cargo.toml --target-dir target/guests-native -p warren-guest
 
-integration: build handlers behaviours documents broker
+integration: build handlers behaviours foreign documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
 	@$(BROKER_ENV) && cargo test --release -p warren --test integration
 
