@@ -1,9 +1,8 @@
 //! How the words of `wit/` cross the border into C, Go, JavaScript and Python, whose bindings are not made for this host
-//! alone: every field
-//! and every type of header arrives and leaves as it was, and each way to fail says why.
+//! alone: every field and every type of header arrives and leaves as it was, and each way to fail says why.
 //!
-//! The components are those of `guests/*/checks`, which `make languages` builds. A language whose
-//! component is not there is skipped, or fails where `WARREN_TEST_LANGUAGES=required`.
+//! The components are those of `guests/*/checks`, which `make languages` builds. A language whose component is not there
+//! is skipped, or fails where `WARREN_TEST_LANGUAGES=required`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
