@@ -56,10 +56,13 @@ languages! {
     go = "go/template",
 }
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("languages")
+}
+
 /// Where `make languages` puts a component. None: it is not there, and does not have to be.
 fn component(language: &str, component: &str) -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
-    let path = target.join("languages").join(format!("{component}.wasm"));
+    let path = folder().join(format!("{component}.wasm"));
     if path.exists() {
         return Some(path);
     }
