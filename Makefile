@@ -105,6 +105,7 @@ lint:
 	@echo "== formatting and lints"
 	@cargo fmt --all -- --check
 	@cargo fmt --manifest-path guests/Cargo.toml --all -- --check
+	@cargo fmt --manifest-path guests/rust/template/Cargo.toml -- --check
 	@cargo fmt --manifest-path $(HANDLERS)/Cargo.toml --all -- --check
 	@rustfmt --check --edition 2024 tests/chaos/src/scenarios/*.rs # found by build.rs, where cargo fmt does not look
 	@cargo clippy --release --workspace --all-targets -- -D warnings

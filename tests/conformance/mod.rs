@@ -131,7 +131,8 @@ fn start(vhost: &Vhost, component: &Path, isolation: &str) -> Host {
 
 /// Starts a host that logs everything, and waits until it is ready.
 fn launch(project: &Project, vhost: &Vhost) -> Host {
-    let host = project.launch(&vhost.url(), &["--log", "warn,warren=debug,guest=debug", "--admin", "127.0.0.1:0"]);
+    let host =
+        project.launch(&vhost.url(), &["--log", "warn,warren=debug,guest=debug", "--admin", "127.0.0.1:0"]);
     host.until_ready_within(1, READY_LIMIT);
     host
 }
@@ -208,7 +209,7 @@ fn derived_id(input: &str) -> String {
 
 /// The sum of a counter over its labels.
 fn metric(host: &Host, name: &str) -> f64 {
-    let address = host.events("serving /livez")[0]["address"].as_str().expect("an address").to_owned();
+    let address = host.events("serving health and metrics")[0]["address"].as_str().expect("an address").to_owned();
     let mut response = ureq::get(format!("http://{address}/metrics")).call().expect("metrics");
     let text = response.body_mut().read_to_string().expect("metrics");
     let lines = text.lines().filter(|line| line.starts_with(name));
