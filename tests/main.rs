@@ -13,11 +13,13 @@
 //! - `checking`: `warren check`.
 //! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
+//! - `io_bound`: a thousand messages that wait at once.
+//! - `capabilities`: what handlers are granted beside their messages.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
-//! - `hostile`: handlers that mean harm.
+//! - `hostile`: handlers that mean harm; `neighbours`: what others lose to them (`make bench-hostile`).
 //! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
@@ -28,6 +30,8 @@
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
+//! - `worlds`: components that were built for other hosts.
+//! - `inspecting`: `warren inspect`, signatures, and the compile cache.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod addresses;
@@ -35,6 +39,7 @@ mod applied;
 mod at_most_once;
 mod bodies;
 mod border;
+mod capabilities;
 mod checking;
 mod conformance;
 mod connections;
@@ -43,8 +48,11 @@ mod documents;
 mod explain;
 mod handling;
 mod hostile;
+mod inspecting;
+mod io_bound;
 mod language;
 mod native_delay;
+mod neighbours;
 mod outcomes;
 mod peers;
 mod planning;
@@ -58,3 +66,4 @@ mod startup;
 mod support;
 mod tls;
 mod topology;
+mod worlds;

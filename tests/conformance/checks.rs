@@ -34,7 +34,12 @@ consumers:
     let letters = tasks.iter().enumerate().map(|(n, task)| Letter::json(&format!("m-{n}"), task)).collect();
     vhost.client.publish_all("in", "task", letters);
     let failing = tasks.iter().filter(|task| **task != json!({})).count();
-    let reports = vhost.client.take("reports", tasks.len() - failing).iter().map(crate::support::client::Got::json).collect();
+    let reports = vhost
+        .client
+        .take("reports", tasks.len() - failing)
+        .iter()
+        .map(crate::support::client::Got::json)
+        .collect();
     let dead = vhost.client.take("dead", failing);
     let logs = guest_logs(&host);
     host.finish();
@@ -53,7 +58,9 @@ fn reason<'a>(dead: &'a [(Value, String)], task: &Value) -> &'a str {
 
 #[track_caller]
 fn is_logged(logs: &[Value], level: &str, text: &str) {
-    let found = |event: &&Value| event["level"] == level && event["message"].as_str().is_some_and(|said| said.contains(text));
+    let found = |event: &&Value| {
+        event["level"] == level && event["message"].as_str().is_some_and(|said| said.contains(text))
+    };
     assert!(logs.iter().any(|event| found(&event)), "no `{text}` at {level} in {logs:#?}");
 }
 
@@ -75,7 +82,8 @@ fn random_numbers_differ(reports: &[Value]) {
 
 #[test]
 fn javascript_has_what_the_sdk_adds_to_quickjs() {
-    let [promise, string, header] = [json!({ "async": true }), json!({ "string": true }), json!({ "header": true })];
+    let [promise, string, header] =
+        [json!({ "async": true }), json!({ "string": true }), json!({ "header": true })];
     let tasks = [json!({}), json!({}), json!({}), promise.clone(), string.clone(), header.clone()];
     let Some((reports, logs, dead)) = run("javascript", &tasks) else { return };
     random_numbers_differ(&reports);
@@ -89,7 +97,8 @@ fn javascript_has_what_the_sdk_adds_to_quickjs() {
 
 #[test]
 fn python_has_what_the_sdk_promises() {
-    let [exit, value, header] = [json!({ "exit": true }), json!({ "value": true }), json!({ "header": true })];
+    let [exit, value, header] =
+        [json!({ "exit": true }), json!({ "value": true }), json!({ "header": true })];
     let tasks = [json!({}), json!({}), json!({}), exit.clone(), value.clone(), header.clone()];
     let Some((reports, logs, dead)) = run("python", &tasks) else { return };
     random_numbers_differ(&reports);

@@ -131,7 +131,7 @@ fn start(vhost: &Vhost, component: &Path, isolation: &str) -> Host {
 
 /// Starts a host that logs everything, and waits until it is ready.
 fn launch(project: &Project, vhost: &Vhost) -> Host {
-    let host = project.launch(&vhost.url(), &["--log", "debug,lapin=off", "--admin", "127.0.0.1:0"]);
+    let host = project.launch(&vhost.url(), &["--log", "warn,warren=debug,guest=debug", "--admin", "127.0.0.1:0"]);
     host.until_ready_within(1, READY_LIMIT);
     host
 }
@@ -149,7 +149,11 @@ fn reused(language: &str, file: &str) {
     let Some(component) = component(language, file) else { return };
     let calls = std::env::var("WARREN_CONFORMANCE_CALLS").ok().and_then(|calls| calls.parse().ok());
     let vhost = Vhost::fresh(&format!("reused-{language}"));
-    let host = start(&vhost, &component, "isolation: reuse\n      reuse: { maxCalls: 1000000000, maxAgeMs: 4294967295 }");
+    let host = start(
+        &vhost,
+        &component,
+        "isolation: reuse\n      reuse: { maxCalls: 1000000000, maxAgeMs: 4294967295 }",
+    );
     load(&vhost, calls.unwrap_or(CALLS));
     // Nothing but the first instances of all: none grew beyond the bound of the contract, 16 MiB, and none was lost.
     let instances = metric(&host, "warren_guest_instances_total");
@@ -171,7 +175,8 @@ fn load(vhost: &Vhost, calls: usize) {
         let batch = seen..calls.min(seen + BATCH);
         let order = |n: usize| {
             let body = json!({ "orderId": format!("load-{n}"), "amount": n + 1, "customer": "ada", "note": "é".repeat(n % 300) });
-            let letter = Letter::raw(body.to_string()).with(|all| all.with_message_id(format!("load-{n}").into()));
+            let letter =
+                Letter::raw(body.to_string()).with(|all| all.with_message_id(format!("load-{n}").into()));
             letter.header("tenant", table::text(&format!("tenant-{n}")))
         };
         vhost.client.publish_all("in", "task", batch.clone().map(order).collect());
@@ -233,6 +238,8 @@ fn run_table(vhost: &Vhost, host: &Host) {
 
 /// The messages that came of a row.
 fn of<'a>(messages: &'a [Got], row: &Row) -> Vec<&'a Got> {
-    let from = |message: &&Got| message.id() == row.name || message.header("x-causation-id") == Some(&table::text(&row.name));
+    let from = |message: &&Got| {
+        message.id() == row.name || message.header("x-causation-id") == Some(&table::text(&row.name))
+    };
     messages.iter().filter(from).collect()
 }

@@ -7,8 +7,8 @@ use lapin::types::{AMQPValue, ByteArray, FieldArray, FieldTable};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::support::client::{Got, Letter};
 pub(super) use crate::support::client::text;
+use crate::support::client::{Got, Letter};
 
 /// A message, how often it is published, and what has to become of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -113,7 +113,10 @@ impl Row {
     fn faults_of(&self, message: &Got, fault: &mut impl FnMut(String)) {
         let found: Option<Value> = serde_json::from_slice(&message.body).ok();
         if found != self.published {
-            fault(format!("published is {}", String::from_utf8_lossy(&message.body[..message.body.len().min(500)])));
+            fault(format!(
+                "published is {}",
+                String::from_utf8_lossy(&message.body[..message.body.len().min(500)])
+            ));
         }
         let expected = super::derived_id(&self.name);
         if message.id() != expected || self.published_id.as_ref().is_some_and(|id| *id != expected) {
@@ -125,7 +128,8 @@ impl Row {
         }
         let headers = message.properties.headers().clone().unwrap_or_default();
         let own = headers.inner().iter().filter(|(name, _)| !name.as_str().starts_with("x-"));
-        let own: BTreeMap<_, _> = own.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+        let own: BTreeMap<_, _> =
+            own.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
         let mut expected = BTreeMap::from([("source".to_owned(), text("template"))]);
         expected.extend(self.tenant.as_ref().map(|tenant| ("tenant".to_owned(), text(tenant))));
         if own != expected {
@@ -135,7 +139,8 @@ impl Row {
 
     /// What became of an attempt, for each copy.
     fn outcomes(&self, events: &[Value], attempt: usize) -> Vec<String> {
-        let mine = events.iter().filter(|event| event["message_id"] == *self.name && event["attempt"] == attempt);
+        let mine =
+            events.iter().filter(|event| event["message_id"] == *self.name && event["attempt"] == attempt);
         mine.filter_map(|event| match event["message"].as_str() {
             Some("handled") => Some("handled".to_owned()),
             Some("dead-lettered" | "will be retried") => {
@@ -203,7 +208,9 @@ fn nested(value: &Value) -> AMQPValue {
         Value::Bool(truth) => AMQPValue::Boolean(*truth),
         Value::Number(number) => AMQPValue::LongLongInt(number.as_i64().expect("an integer")),
         Value::String(string) => text(string),
-        Value::Array(items) => AMQPValue::FieldArray(FieldArray::from(items.iter().map(nested).collect::<Vec<_>>())),
+        Value::Array(items) => {
+            AMQPValue::FieldArray(FieldArray::from(items.iter().map(nested).collect::<Vec<_>>()))
+        }
         Value::Object(members) => AMQPValue::FieldTable(table(members)),
     }
 }

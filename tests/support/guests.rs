@@ -36,6 +36,10 @@ guests! {
     SUCCEEDS = "succeeds",
     TELLS = "tells",
     TRAPS = "traps",
+    USES_CONFIG = "uses-config",
+    USES_FILES = "uses-files",
+    USES_HTTP = "uses-http",
+    USES_KEY_VALUE = "uses-key-value",
 }
 
 impl Guest {

@@ -67,11 +67,15 @@ impl Project {
             "WARREN_TLS_CA",
             "WARREN_TLS_CERT",
             "WARREN_TLS_KEY",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
         ] {
             command.env_remove(name);
         }
         // Shared by all tests: what one has compiled, the next need not.
         command.env("WARREN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+        // Each project's own, as its messages are.
+        command.env("WARREN_DATA", self.path("data-of-the-host"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
@@ -94,6 +98,13 @@ impl Project {
         self.start_with(&vhost.url(), &[])
     }
 
+    /// Starts a host with further environment variables and waits until it is ready.
+    pub(crate) fn start_in(&self, vhost: &Vhost, environment: &[(&str, &str)]) -> Host {
+        let host = self.launch_in(&vhost.url(), &[], environment);
+        host.until_ready(1);
+        host
+    }
+
     /// Starts a host with further arguments and waits until it is ready.
     pub(crate) fn start_with(&self, url: &str, arguments: &[&str]) -> Host {
         let host = self.launch(url, arguments);
@@ -103,10 +114,14 @@ impl Project {
 
     /// Starts a host, and does not wait for anything.
     pub(crate) fn launch(&self, url: &str, arguments: &[&str]) -> Host {
+        self.launch_in(url, arguments, &[])
+    }
+
+    fn launch_in(&self, url: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Host {
         let log = tempfile::Builder::new().prefix("log-").tempfile_in(self.folder.path());
         let (log, path) = log.expect("a new file").keep().expect("a file");
         let mut command = self.command(&["run", "contract.yaml", "--amqp-url", url, "--log-format", "json"]);
-        command.args(arguments).stdout(Stdio::null()).stderr(log);
+        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::null()).stderr(log);
         let child = RefCell::new(command.spawn().expect("the binary starts"));
         Host { child, log: path, _project: self.clone() }
     }
@@ -174,6 +189,30 @@ impl Host {
         lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 
+    /// All that has been logged.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).expect("a log")).into_owned()
+    }
+
+    /// A number of the process, by its name in `/proc/PID/status`.
+    pub(crate) fn status(&self, name: &str) -> usize {
+        let path = format!("/proc/{}/status", self.child.borrow().id());
+        let status = std::fs::read_to_string(path).expect("a running host");
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+        number.expect("a number")
+    }
+
+    /// How long the process has computed, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> usize {
+        let path = format!("/proc/{}/stat", self.child.borrow().id());
+        let stat = std::fs::read_to_string(path).expect("a running host");
+        // After the name, which may hold spaces; in hundredths of a second.
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let fields = after.split_whitespace().skip(11).take(2);
+        fields.map(|field| field.parse::<usize>().expect("a number") * 10).sum()
+    }
+
     /// How much has been logged, in bytes.
     pub(crate) fn log_bytes(&self) -> u64 {
         File::open(&self.log).and_then(|log| log.metadata()).expect("a log").len()
@@ -195,7 +234,8 @@ impl Host {
     pub(crate) fn until_ready_within(&self, count: usize, limit: Duration) {
         eventually("the host is ready", limit, || {
             let ended = self.child.borrow_mut().try_wait().expect("a child");
-            let ready = self.events("ready").iter().filter(|event| event["message"] == "ready").count() >= count;
+            let said = self.events("ready");
+            let ready = said.iter().filter(|event| event["message"] == "ready").count() >= count;
             assert!(ready || ended.is_none(), "the host has ended: {ended:?}");
             ready.then_some(())
         });

@@ -3,6 +3,8 @@
 //! The guests themselves are `examples/*.rs`, one behaviour each, named for what they do. They publish
 //! through `echoed`.
 
+pub mod files;
+
 use serde::{Deserialize, Serialize};
 use warren_guest::serde_json::{Map, Value};
 use warren_guest::{HeaderValue, Message, Result, publish};

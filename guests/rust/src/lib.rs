@@ -55,6 +55,12 @@
 //! `anyhow::Error` and `Box<dyn Error>` are not `std::error::Error`s, so `?` does not take them. Convert them
 //! where they leave your code: `.map_err(|e| Failure::transient(format_args!("{e:#}")))`.
 //!
+//! # Reaching further
+//!
+//! What the contract grants under `capabilities` is there by the standard interfaces of WASI, so that any crate for them
+//! will do: folders by [`std::fs`], clocks and random always. For the rest there are three features of this crate:
+//! `config` for configuration and secrets, `http` for requests, `key-value` for stores.
+//!
 //! # Native targets
 //!
 //! The crate compiles for the machine you work on too, so that `cargo check`, `clippy` and `cargo test` work
@@ -62,9 +68,15 @@
 
 #[doc(hidden)]
 pub mod bindings;
+#[cfg(feature = "config")]
+pub mod config;
 mod export;
 mod failure;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "key-value")]
+pub mod key_value;
 mod logging;
 mod message;
 mod outgoing;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::contract::{
-    Access, Capabilities, Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Limits,
-    Message, OnFailure, Owner, Publisher, PublisherKind, Reuse, Rpc, Takes,
+    Access, Capabilities, Consumer, Contract, DeliveryMode, FailureAction, FileGrant, HandlerSpec, HttpGrant,
+    Isolation, Limits, Message, OnFailure, Owner, Publisher, PublisherKind, Reuse, Rpc, STORE_BYTES_MAX,
+    SecretGrant, StoreGrant, Takes,
 };
 use crate::yaml::{Mapping, Node};
 
@@ -214,6 +215,11 @@ fn handler(handler: &HandlerSpec) -> Mapping {
     let mut node = Mapping::default();
     node.set("component", &handler.component);
     node.set_some("sha256", handler.sha256.as_ref());
+    if let Some(signature) = &handler.signature {
+        let mut signed = Mapping::default();
+        signed.set("publicKey", &signature.public_key).set("file", &signature.file);
+        node.set_full("signature", signed);
+    }
     let isolation = match handler.isolation {
         Isolation::Fresh => "fresh",
         Isolation::Reuse => "reuse",
@@ -253,12 +259,37 @@ fn limits(limits: &Limits) -> Mapping {
 }
 
 fn capabilities(capabilities: &Capabilities) -> Mapping {
-    let list = |names: &[String]| names.iter().map(Node::from).collect::<Vec<_>>();
     let mut config = Mapping::default();
     for (key, value) in &capabilities.config {
         config.set(key, value);
     }
-    let file = |grant: &crate::contract::FileGrant| {
+    let secret = |grant: &SecretGrant| match &grant.file {
+        Some(file) => {
+            let mut node = Mapping::default();
+            node.set("name", &grant.name).set("file", file);
+            Node::from(node)
+        }
+        None => Node::from(&grant.name),
+    };
+    let origin = |grant: &HttpGrant| {
+        let origin = grant.origin.to_string();
+        if grant.allow_private {
+            let mut node = Mapping::default();
+            node.set("origin", &origin).set("allowPrivate", true);
+            Node::from(node)
+        } else {
+            Node::from(&origin)
+        }
+    };
+    let store = |grant: &StoreGrant| {
+        if grant.bytes_max == STORE_BYTES_MAX {
+            return Node::from(&grant.name);
+        }
+        let mut node = Mapping::default();
+        node.set("name", &grant.name).set("maxMiB", grant.bytes_max / (1024 * 1024));
+        Node::from(node)
+    };
+    let file = |grant: &FileGrant| {
         let access = match grant.access {
             Access::ReadOnly => "read-only",
             Access::ReadWrite => "read-write",
@@ -269,10 +300,10 @@ fn capabilities(capabilities: &Capabilities) -> Mapping {
     };
     let mut node = Mapping::default();
     node.set_full("config", config)
-        .set_full("secrets", list(&capabilities.secrets))
-        .set_full("http", list(&capabilities.http))
+        .set_full("secrets", capabilities.secrets.iter().map(secret).collect::<Vec<_>>())
+        .set_full("http", capabilities.http.iter().map(origin).collect::<Vec<_>>())
         .set_full("files", capabilities.files.iter().map(file).collect::<Vec<_>>())
-        .set_full("keyValue", list(&capabilities.key_value));
+        .set_full("keyValue", capabilities.key_value.iter().map(store).collect::<Vec<_>>());
     node
 }
 

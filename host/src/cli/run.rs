@@ -14,7 +14,7 @@ use crate::load;
 use crate::metrics::Metrics;
 use crate::run::{Host, RunError};
 
-use super::{BrokerArgs, CacheArgs, ContractArgs, Exit, print_problems};
+use super::{BrokerArgs, CacheArgs, ContractArgs, DataArgs, Exit, print_problems};
 
 /// Declare the topology and consume until Ctrl-C or SIGTERM
 ///
@@ -29,6 +29,8 @@ pub(super) struct Run {
     broker: BrokerArgs,
     #[command(flatten)]
     cache: CacheArgs,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// How long to finish what is in flight when stopping, in seconds
     #[arg(long, env = "WARREN_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -80,7 +82,9 @@ impl Run {
             .on_thread_start(lower_priority)
             .enable_all()
             .build()?;
-        let means = self.cache.means(heavy.handle().clone(), Arc::clone(&metrics))?;
+        let means = self.cache.means(heavy.handle().clone(), Arc::clone(&metrics), |cache| {
+            self.data.premises(&loaded, cache)
+        })?;
         let handlers = match guests.block_on(load::handlers(&loaded, means))? {
             Ok(handlers) => handlers,
             Err(problems) => {

@@ -14,6 +14,8 @@ mod editor_tests;
 mod files;
 #[cfg(test)]
 mod fuzz_tests;
+mod grants;
+mod handler;
 mod headers;
 #[cfg(test)]
 mod hostile_crowd_tests;
@@ -22,6 +24,7 @@ mod hostile_tests;
 mod later;
 mod message;
 mod model;
+mod origin;
 mod patterns;
 mod payload;
 mod problem;
@@ -46,9 +49,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use editor::editor_schema;
+pub(crate) use grants::STORE_BYTES_MAX;
+pub use grants::{Capabilities, FileGrant, HttpGrant, SecretGrant, StoreGrant};
+pub use handler::{HandlerSpec, Limits, Reuse, SignatureSpec};
 pub use headers::{compared, headers_match};
 pub use message::{Decoded, Example, Message};
 pub use model::*;
+pub use origin::{Origin, private_kind};
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use raw::{Access, DeliveryMode, Encoding, ExchangeType, FailureAction, Isolation, QueueType};
 pub use routing::{key_fault, pattern_fault, topic_matches};

@@ -88,7 +88,7 @@ pub(super) fn is_known(key: &str) -> bool {
 
 /// What has this key, in words.
 fn owners(key: &str) -> Vec<&'static str> {
-    const WORDS: [(&str, &str); 17] = [
+    const WORDS: [(&str, &str); 20] = [
         ("Allow", "an entry of `allow`"),
         ("Binding", "a binding"),
         ("Capabilities", "the `capabilities` of a consumer"),
@@ -98,6 +98,7 @@ fn owners(key: &str) -> Vec<&'static str> {
         ("Event", "an event"),
         ("Exchange", "an exchange"),
         ("Handler", "the `handler` of a consumer"),
+        ("HttpGrant", "an entry of `http`"),
         ("Limits", "the `limits` of a handler"),
         ("Message", "a message"),
         ("OnFailure", "the `onFailure` of a consumer"),
@@ -106,6 +107,8 @@ fn owners(key: &str) -> Vec<&'static str> {
         ("Retry", "the `retry` of a queue"),
         ("Reuse", "the `reuse` of a handler"),
         ("Rpc", "an rpc"),
+        ("SecretGrant", "an entry of `secrets`"),
+        ("StoreGrant", "an entry of `keyValue`"),
     ];
     let has = |name: &str| !schema()["$defs"][name]["properties"][key].is_null();
     let mut owners: Vec<&str> =
@@ -243,6 +246,9 @@ fn fragment(sentence: &str) -> String {
 }
 
 fn noun(kind: &str) -> String {
+    if let Some((one, other)) = kind.split_once(" or ") {
+        return format!("{} or {}", noun(one), noun(other));
+    }
     match kind {
         "object" => "a mapping".to_owned(),
         "array" => "a list".to_owned(),

@@ -35,21 +35,80 @@ fn more(subject: Subject, says: String) -> Change {
 /// What changed about what a handler may reach.
 pub(super) fn capabilities(subject: &Subject, old: &Capabilities, new: &Capabilities) -> Vec<Change> {
     let mut changes = configuration(subject, old, new);
-    for (what, before, after) in [
-        ("the secret", &old.secrets, &new.secrets),
-        ("the origin", &old.http, &new.http),
-        ("the key-value store", &old.key_value, &new.key_value),
-    ] {
-        let (before, after): (BTreeSet<&str>, BTreeSet<&str>) =
-            (before.iter().map(String::as_str).collect(), after.iter().map(String::as_str).collect());
-        for name in before.difference(&after) {
-            changes.push(less(subject.clone(), format!("it no longer reaches {what} `{name}`")));
-        }
-        for name in after.difference(&before) {
-            changes.push(more(subject.clone(), format!("it reaches {what} `{name}`")));
+    let secrets = |of: &Capabilities| of.secrets.iter().map(|secret| secret.name.clone()).collect();
+    let origins = |of: &Capabilities| of.http.iter().map(|grant| grant.origin.to_string()).collect();
+    let stores = |of: &Capabilities| of.key_value.iter().map(|store| store.name.clone()).collect();
+    changes.extend(reached(subject, "the secret", &secrets(old), &secrets(new)));
+    changes.extend(reached(subject, "the origin", &origins(old), &origins(new)));
+    changes.extend(reached(subject, "the key-value store", &stores(old), &stores(new)));
+    changes.extend(secret_places(subject, old, new));
+    changes.extend(private_origins(subject, old, new));
+    changes.extend(store_sizes(subject, old, new));
+    changes.extend(files(subject, &old.files, &new.files));
+    changes
+}
+
+fn reached(subject: &Subject, what: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<Change> {
+    let lost = old.difference(new).map(|name| format!("it no longer reaches {what} `{name}`"));
+    let gained = new.difference(old).map(|name| format!("it reaches {what} `{name}`"));
+    let lost = lost.map(|says| less(subject.clone(), says));
+    lost.chain(gained.map(|says| more(subject.clone(), says))).collect()
+}
+
+/// Where the value of a secret comes from concerns who deploys, and not the handler.
+fn secret_places(subject: &Subject, old: &Capabilities, new: &Capabilities) -> Vec<Change> {
+    let place = |file: Option<&str>| match file {
+        Some(file) => format!("the file `{file}`"),
+        None => "an environment variable".to_owned(),
+    };
+    let mut changes = Vec::new();
+    for after in &new.secrets {
+        let Some(before) = old.secrets.iter().find(|before| before.name == after.name) else { continue };
+        if before.file != after.file {
+            let (was, is) = (place(before.file.as_deref()), place(after.file.as_deref()));
+            let says = format!("the secret `{}` comes from {is}, it came from {was}", after.name);
+            changes.push(
+                Change::new(Class::Review, subject.clone(), says)
+                    .because("the host does not start where the secret is not at its new place"),
+            );
         }
     }
-    changes.extend(files(subject, &old.files, &new.files));
+    changes
+}
+
+fn private_origins(subject: &Subject, old: &Capabilities, new: &Capabilities) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for after in &new.http {
+        let Some(before) = old.http.iter().find(|before| before.origin == after.origin) else { continue };
+        let origin = &after.origin;
+        match (before.allow_private, after.allow_private) {
+            (false, true) => {
+                let says = format!("it reaches the origin `{origin}` also at private addresses");
+                changes.push(more(subject.clone(), says));
+            }
+            (true, false) => {
+                let says = format!("it no longer reaches the origin `{origin}` at private addresses");
+                changes.push(less(subject.clone(), says));
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+    changes
+}
+
+fn store_sizes(subject: &Subject, old: &Capabilities, new: &Capabilities) -> Vec<Change> {
+    const MIB: u64 = 1024 * 1024;
+    let mut changes = Vec::new();
+    for after in &new.key_value {
+        let Some(before) = old.key_value.iter().find(|before| before.name == after.name) else { continue };
+        let (was, is) = (before.bytes_max / MIB, after.bytes_max / MIB);
+        let says = format!("the key-value store `{}` may take {is} MiB, it was {was}", after.name);
+        if is < was {
+            changes.push(less(subject.clone(), says));
+        } else if is > was {
+            changes.push(Change::new(Class::Compatible, subject.clone(), says));
+        }
+    }
     changes
 }
 

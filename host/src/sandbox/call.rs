@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::message::{HeaderValue, Message, decimal};
 use crate::metrics::Counted;
-use crate::policy::{Attempt, Fault, Outcome, history};
+use crate::policy::{Attempt, Failure, Fault, Outcome, history};
 
+use super::capabilities::{Uncommitted, Writes};
 use super::engine::{Used, weight};
 use super::guest_log::Context;
 use super::inspect::{self, ComponentError};
@@ -17,6 +18,7 @@ use super::lane::{self, Ran};
 use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
 use super::wit::warren::handler::types;
+use super::worlds::Input;
 use super::{Handler, Ready};
 
 /// What a handler is told beside the message.
@@ -43,18 +45,43 @@ pub struct Call {
 
 /// The host could not ask the guest. Costs the message no attempt.
 #[derive(Debug, thiserror::Error)]
-#[error("the handler could not be started: {0}")]
+#[error("the handler could not be called: {0}")]
 pub struct HostFault(pub(super) String);
 
+/// How often a call is made again at once because another has written what it had read.
+const CONFLICTS_MAX: u32 = 100;
+
 impl Handler {
-    /// Hands a message to an instance: one that was kept, or a fresh one. Waits where no place is free.
+    /// Hands a message to an instance: one that was kept, or a fresh one. Waits where no place is free. What it has written
+    /// to key-value stores is kept if it succeeds.
     pub async fn call(&self, message: &Message, info: CallInfo<'_>) -> Result<Call, HostFault> {
+        let (mut conflicts, began) = (0, Instant::now());
+        loop {
+            let (call, writes) = self.call_once(message, &info).await?;
+            match self.ready.granted.keep(writes).await {
+                Ok(()) => return Ok(call),
+                // Nothing of the call has had an effect, so it is made again, with what is there now.
+                Err(Uncommitted::Conflict { .. })
+                    if conflicts < CONFLICTS_MAX && began.elapsed() < self.ready.spec.deadline =>
+                {
+                    conflicts += 1;
+                }
+                Err(full @ Uncommitted::Full { .. }) => {
+                    let outcome = Outcome::Failed(Failure::Transient(full.to_string()));
+                    return Ok(Call { outcome, outbox: Vec::new() });
+                }
+                Err(error) => return Err(HostFault(error.to_string())),
+            }
+        }
+    }
+
+    async fn call_once(&self, message: &Message, info: &CallInfo<'_>) -> Result<(Call, Writes), HostFault> {
         let ready = &self.ready;
         let source = match ready.pool.take() {
             Some(kept) => Source::Kept(kept),
             None => Source::New(self.place().await?),
         };
-        let input = ready.input(message, &info);
+        let input = ready.input(message, info);
         let meter = Arc::new(Meter::new());
         let began = Instant::now();
         let end = began + ready.spec.deadline;
@@ -78,6 +105,7 @@ impl Handler {
             Ran::Late => Answer {
                 outcome: Ok(Outcome::Faulted(Fault::Deadline(ready.spec.deadline))),
                 outbox: Vec::new(),
+                writes: Writes::default(),
                 instance: None,
                 hit: Some(Hit::Deadline),
             },
@@ -91,7 +119,7 @@ impl Handler {
         place.ok_or_else(|| HostFault("the host is ending".to_owned()))
     }
 
-    fn settle(&self, answer: Answer) -> Result<Call, HostFault> {
+    fn settle(&self, answer: Answer) -> Result<(Call, Writes), HostFault> {
         let Ready { metrics, pool, admission, .. } = &*self.ready;
         if let Some(hit) = answer.hit {
             metrics.limit_hit(hit.key());
@@ -102,7 +130,7 @@ impl Handler {
         }
         let outcome = answer.outcome?;
         metrics.called(outcome.class());
-        Ok(Call { outcome, outbox: answer.outbox })
+        Ok((Call { outcome, outbox: answer.outbox }, answer.writes))
     }
 
     /// Makes an instance and throws it away: shows before the first message what cannot start, and what each needs.
@@ -130,7 +158,7 @@ impl Handler {
                 return Err(not_startable(late.reason()));
             }
             Ran::Done(Err(outcome)) => return Err(not_startable(outcome.reason())),
-            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::wrong_type(&error))?,
+            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::unbound(ready.world.flavour(), &error))?,
         }
         let needs = ready.weight.load(Ordering::Relaxed);
         if needs > all {
@@ -141,7 +169,15 @@ impl Handler {
 }
 
 impl Ready {
-    fn input(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
+    fn input(&self, message: &Message, info: &CallInfo<'_>) -> Input {
+        if let Some(carried) = self.world.carried(message) {
+            self.told.left_behind(self, &carried);
+            return Input::Other(carried);
+        }
+        Input::Ours(Box::new(self.all(message, info)))
+    }
+
+    fn all(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
         let (exchange, routing_key) = history::origin(message);
         let properties = &message.properties;
         let headers = message.headers.iter().filter(|(name, _)| !history::is_bookkeeping(name));

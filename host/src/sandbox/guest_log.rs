@@ -7,6 +7,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::metrics::HandlerMetrics;
 
+use super::capabilities::Granted;
 use super::wit::warren::handler::logging::Level;
 
 /// The longest log line, in bytes.
@@ -36,6 +37,7 @@ pub(super) struct GuestLog(Arc<Mutex<Inner>>);
 struct Inner {
     context: Context,
     metrics: HandlerMetrics,
+    granted: Arc<Granted>,
     volume: Volume,
     left: Volume,
     full: bool,
@@ -52,11 +54,17 @@ enum Stream {
 }
 
 impl GuestLog {
-    pub(super) fn new(context: Context, volume: Volume, metrics: HandlerMetrics) -> Self {
+    pub(super) fn new(
+        context: Context,
+        volume: Volume,
+        metrics: HandlerMetrics,
+        granted: Arc<Granted>,
+    ) -> Self {
         let (kept, stdout, stderr) = Default::default();
         Self(Arc::new(Mutex::new(Inner {
             context,
             metrics,
+            granted,
             volume,
             left: volume,
             full: false,
@@ -93,6 +101,11 @@ impl GuestLog {
     /// One event of the logging interface.
     pub(super) fn event(&self, level: Level, message: &str, fields: &str) {
         self.lock().event(level, message, fields, None);
+    }
+
+    /// The context of the message.
+    pub(super) fn context(&self) -> Context {
+        self.lock().context.clone()
     }
 
     /// The beginning of what the call wrote to stderr.
@@ -147,7 +160,9 @@ impl Inner {
     }
 
     fn event(&mut self, level: Level, message: &str, fields: &str, stream: Option<&str>) {
-        let (message, fields) = (cut(message), cut(fields));
+        // Before it is cut: half a secret is told as well.
+        let (message, fields) = (self.granted.redact(message), self.granted.redact(fields));
+        let (message, fields) = (cut(&message), cut(&fields));
         if !self.has_room(message.len() + fields.len()) {
             return;
         }

@@ -9,19 +9,19 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::policy::{Failure, Fault, Outcome};
 
+use super::Ready;
 use super::call::HostFault;
+use super::capabilities::Writes;
 use super::guest_log::Context;
 use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
 use super::state::State;
-use super::wit;
-use super::wit::warren::handler::types;
-use super::{Ready, wit::HandlerIndices};
+use super::worlds::{Bound, Input};
 
 /// An instance with everything that is its own, its place among all calls included.
 pub(super) struct Instance {
     store: Store<State>,
-    guest: wit::Handler,
+    guest: Bound,
     /// How many calls it has had.
     pub(super) calls: u32,
     /// When it was made.
@@ -35,6 +35,8 @@ pub(super) struct Instance {
 pub(super) struct Answer {
     pub(super) outcome: Result<Outcome, HostFault>,
     pub(super) outbox: Vec<Outgoing>,
+    /// What it wants kept in key-value stores.
+    pub(super) writes: Writes,
     /// The instance, if it is as good as before.
     pub(super) instance: Option<Instance>,
     /// The limit that ended the call.
@@ -54,20 +56,24 @@ pub(super) struct Turn {
     pub(super) end: Instant,
 }
 
+/// Why there is no instance.
+enum NotMade {
+    /// The guest broke down while it was made.
+    Failed(Box<Store<State>>, wasmtime::Error),
+    /// The host could not begin.
+    Unasked(HostFault),
+}
+
 impl Instance {
     /// Makes an instance. It has to be done by the end of `turn`, whose CPU time it uses.
-    async fn new(
-        ready: &Ready,
-        turn: Turn,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Self, (Store<State>, wasmtime::Error)> {
-        let mut store = store(ready, turn);
+    async fn new(ready: &Ready, turn: Turn, place: OwnedSemaphorePermit) -> Result<Self, NotMade> {
+        let mut store = store(ready, turn).map_err(NotMade::Unasked)?;
         ready.metrics.instances.inc();
-        match ready.pre.instantiate_async(&mut store).await {
+        match ready.world.instantiate(&mut store).await {
             Ok(guest) => {
                 Ok(Self { store, guest, calls: 0, born: Instant::now(), grown_from: 0, _place: place })
             }
-            Err(error) => Err((store, error)),
+            Err(error) => Err(NotMade::Failed(Box::new(store), error)),
         }
     }
 
@@ -76,8 +82,8 @@ impl Instance {
         self.store.data().limits.memory_bytes.saturating_sub(self.grown_from)
     }
 
-    async fn call(&mut self, input: &types::Message) -> wasmtime::Result<Result<(), types::Failure>> {
-        let answer = self.guest.warren_handler_consumer().call_handle(&mut self.store, input).await;
+    async fn call(&mut self, input: Input) -> wasmtime::Result<Result<(), Failure>> {
+        let answer = self.guest.call(&mut self.store, input).await;
         self.calls += 1;
         if self.calls == 1 {
             self.grown_from = self.store.data().limits.memory_bytes;
@@ -87,7 +93,7 @@ impl Instance {
 }
 
 /// Hands a message to an instance.
-pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: types::Message, turn: Turn) -> Answer {
+pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: Input, turn: Turn) -> Answer {
     let mut instance = match source {
         Source::Kept(mut instance) => {
             let store = &mut instance.store;
@@ -97,18 +103,27 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: types::Mess
         }
         Source::New(place) => match Instance::new(&ready, turn, place).await {
             Ok(instance) => instance,
-            Err((store, error)) => return lost(&ready, store, &error),
+            Err(NotMade::Failed(store, error)) => return lost(&ready, *store, &error),
+            Err(NotMade::Unasked(fault)) => {
+                let (outbox, writes) = Default::default();
+                return Answer { outcome: Err(fault), outbox, writes, instance: None, hit: None };
+            }
         },
     };
-    let answered = instance.call(&input).await;
+    let answered = instance.call(input).await;
     let outcome = match answered {
         Ok(Ok(())) => Outcome::Handled,
-        Ok(Err(failure)) => Outcome::Failed(own(failure)),
+        Ok(Err(failure)) => {
+            let failure = told(failure, |text| bounded(ready.granted.redact(&text).into_owned()));
+            Outcome::Failed(instance.store.data().explained(failure))
+        }
         Err(error) => return lost(&ready, instance.store, &error),
     };
-    let outbox = instance.store.data_mut().end();
-    let outbox = if outcome == Outcome::Handled { outbox } else { Vec::new() };
-    Answer { outcome: Ok(outcome), outbox, instance: Some(instance), hit: None }
+    let (outbox, writes) = match (instance.store.data_mut().end(), &outcome) {
+        (wanted, Outcome::Handled) => wanted,
+        _ => Default::default(),
+    };
+    Answer { outcome: Ok(outcome), outbox, writes, instance: Some(instance), hit: None }
 }
 
 /// Makes an instance and throws it away. The error is what stopped it.
@@ -118,23 +133,25 @@ pub(super) async fn try_one(
     turn: Turn,
     look: impl FnOnce() + Send,
 ) -> Result<Result<(), wasmtime::Error>, Outcome> {
-    let mut store = store(ready, turn);
-    let instance = match ready.pre.instance_pre().instantiate_async(&mut store).await {
+    let faulted = |fault: HostFault| Outcome::Faulted(Fault::Trap(fault.to_string()));
+    let mut store = store(ready, turn).map_err(faulted)?;
+    let instance = match ready.world.instance_pre().instantiate_async(&mut store).await {
         Ok(instance) => instance,
         Err(error) => {
             let (fault, _) = fault(ready, &mut store, &error);
-            return Err(fault.unwrap_or_else(|fault| Outcome::Faulted(Fault::Trap(fault.to_string()))));
+            return Err(fault.unwrap_or_else(faulted));
         }
     };
     look();
-    let typed = HandlerIndices::new(ready.pre.instance_pre())
-        .and_then(|indices| indices.load(&mut store, &instance).map(|_| ()));
+    let typed = ready.world.bind(&mut store, &instance).map(drop);
     drop(place);
     Ok(typed)
 }
 
-fn store(ready: &Ready, turn: Turn) -> Store<State> {
-    let mut store = Store::new(&ready.engine, State::new(ready, turn));
+fn store(ready: &Ready, turn: Turn) -> Result<Store<State>, HostFault> {
+    let state = State::new(ready, turn);
+    let state = state.map_err(|error| HostFault(format!("a folder cannot be opened: {error:#}")))?;
+    let mut store = Store::new(&ready.engine, state);
     store.limiter(|state| &mut state.limits);
     store.set_hostcall_fuel(ready.spec.limits.host_call_bytes);
     store.set_epoch_deadline(1);
@@ -152,13 +169,13 @@ fn store(ready: &Ready, turn: Turn) -> Store<State> {
         // Through tokio's own yield, so that timers and sockets of this runtime get their turn.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
-    store
+    Ok(store)
 }
 
 fn lost(ready: &Ready, mut store: Store<State>, error: &wasmtime::Error) -> Answer {
     store.data_mut().log.end();
     let (outcome, hit) = fault(ready, &mut store, error);
-    Answer { outcome, outbox: Vec::new(), instance: None, hit }
+    Answer { outcome, outbox: Vec::new(), writes: Writes::default(), instance: None, hit }
 }
 
 /// What an error of wasmtime means, and the limit it comes from.
@@ -212,21 +229,21 @@ fn trap(state: &State, error: &wasmtime::Error, hit: Option<Hit>) -> String {
     if !stderr.is_empty() {
         text = format!("{text}; stderr: {stderr}");
     }
-    if let Some(refused) = &state.outbox.refused {
+    for refused in [state.capabilities.refused(), state.outbox.refused.as_deref()].into_iter().flatten() {
         text = format!("{text}; before that, {refused}");
     }
-    text
+    state.granted.redact(&text).into_owned()
 }
 
-fn own(failure: types::Failure) -> Failure {
+/// A failure with another text of the guest's.
+fn told(failure: Failure, change: impl Fn(String) -> String) -> Failure {
     match failure {
-        types::Failure::Permanent(text) => Failure::Permanent(bounded(text)),
-        types::Failure::Transient(text) => Failure::Transient(bounded(text)),
-        types::Failure::Unauthorized(text) => Failure::Unauthorized(bounded(text)),
-        types::Failure::RateLimited(limit) => Failure::RateLimited {
-            retry_after: std::time::Duration::from_millis(limit.retry_after_ms.into()),
-            reason: bounded(limit.reason),
-        },
+        Failure::Permanent(text) => Failure::Permanent(change(text)),
+        Failure::Transient(text) => Failure::Transient(change(text)),
+        Failure::Unauthorized(text) => Failure::Unauthorized(change(text)),
+        Failure::RateLimited { retry_after, reason } => {
+            Failure::RateLimited { retry_after, reason: change(reason) }
+        }
     }
 }
 

@@ -9,11 +9,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::message::{HeaderValue, Headers, Properties};
 
-use super::guest_log::{GuestLog, Volume};
+use super::capabilities::{Granted, PerCall, Writes};
+use super::guest_log::{Context, GuestLog, Volume};
 use super::instance::Turn;
 use super::limits::{Limits, Meter};
 use super::outbox::{Bounds, Grants, Outbox, Outgoing, Refusal, Request};
 use super::wit::warren::handler::{logging, publisher, types};
+use super::worlds::Foreign;
 use super::{Ready, random, wit};
 
 /// The most random bytes in one request: the host holds them all.
@@ -22,13 +24,17 @@ const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// The state of an instance's store. What belongs to one call begins anew with each.
 pub(super) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) granted: Arc<Granted>,
+    pub(super) capabilities: PerCall,
     pub(super) limits: Limits,
     pub(super) outbox: Outbox,
     pub(super) log: GuestLog,
     pub(super) meter: Arc<Meter>,
     /// When the call has to be over.
     pub(super) end: Instant,
+    /// For components of other hosts.
+    pub(super) foreign: Foreign,
     message_id: Arc<str>,
     ready: ReadyParts,
 }
@@ -41,36 +47,41 @@ struct ReadyParts {
 }
 
 impl State {
-    pub(super) fn new(ready: &Ready, turn: Turn) -> Self {
+    pub(super) fn new(ready: &Ready, turn: Turn) -> wasmtime::Result<Self> {
         let limits = ready.spec.limits;
         let Turn { context, meter, end } = turn;
         let message_id = Arc::clone(&context.message_id);
         let volume = Volume { lines: limits.log_lines, bytes: limits.log_bytes };
-        let log = GuestLog::new(context, volume, ready.metrics.clone());
+        let log = GuestLog::new(context, volume, ready.metrics.clone(), Arc::clone(&ready.granted));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let wasi = WasiCtxBuilder::new()
+        let mut wasi = WasiCtxBuilder::new();
+        ready.granted.apply(&mut wasi)?;
+        let wasi = wasi
             .stdout(log.stdout())
             .stderr(log.stderr())
             .max_random_size(RANDOM_BYTES_MAX)
             .allow_tcp(false)
             .allow_udp(false)
             .build();
-        Self {
+        Ok(Self {
             wasi,
             table,
+            capabilities: ready.granted.per_call(),
+            granted: Arc::clone(&ready.granted),
             limits: Limits::new(ready.spec.memory_bytes_max, limits),
             outbox: Outbox::default(),
             log,
             meter,
             end,
+            foreign: Foreign::new(Arc::clone(&ready.told)),
             message_id,
             ready: ReadyParts {
                 grants: Arc::clone(&ready.grants),
                 bounds: Bounds { messages: limits.publishes, bytes: limits.publish_bytes },
                 metrics: ready.metrics.clone(),
             },
-        }
+        })
     }
 
     /// A new call in the same instance.
@@ -80,14 +91,45 @@ impl State {
         self.log.begin(context);
         self.limits.begin();
         self.outbox = Outbox::default();
+        self.capabilities = self.granted.per_call();
         self.meter = meter;
         self.end = end;
     }
 
-    /// The call has returned. Gives what it wants published.
-    pub(super) fn end(&mut self) -> Vec<Outgoing> {
+    /// The call has returned. Gives what it wants published, and what it has written to key-value stores.
+    pub(super) fn end(&mut self) -> (Vec<Outgoing>, Writes) {
         self.log.end();
-        std::mem::take(&mut self.outbox).messages
+        (std::mem::take(&mut self.outbox).messages, self.capabilities.take_writes())
+    }
+}
+
+/// What worlds of other hosts publish through.
+impl State {
+    pub(super) fn grants(&self) -> &Grants {
+        &self.ready.grants
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        self.ready.bounds
+    }
+
+    /// Puts a message into the outbox.
+    pub(super) fn put(&mut self, publisher: &str, request: Request) -> Result<String, Refusal> {
+        let ReadyParts { grants, bounds, metrics } = &self.ready;
+        let put = self.outbox.put(grants, *bounds, &self.message_id, publisher, request);
+        put.inspect_err(|refusal| match refusal {
+            Refusal::TooMany(_) => metrics.limit_hit("publishes"),
+            Refusal::TooLarge(_) => metrics.limit_hit("publishMiB"),
+            Refusal::UnknownPublisher | Refusal::NotGranted | Refusal::Invalid(_) => {}
+        })
+    }
+
+    /// Says something about the message that is being handled.
+    pub(super) fn warn(&self, text: &str) {
+        let Context { consumer, message_id, .. } = self.log.context();
+        let (consumer, message_id) = (&*consumer, &*message_id);
+        let text = self.granted.redact(text);
+        tracing::warn!(consumer, message_id, "{text}");
     }
 }
 
@@ -117,20 +159,12 @@ impl publisher::Host for State {
             Ok(request) => request,
             Err(reason) => return Ok(Err(types::PublishError::Invalid(vec![reason]))),
         };
-        let ReadyParts { grants, bounds, metrics } = &self.ready;
-        let put = self.outbox.put(grants, *bounds, &self.message_id, &publisher, request);
-        Ok(put.map_err(|refusal| match refusal {
+        Ok(self.put(&publisher, request).map_err(|refusal| match refusal {
             Refusal::UnknownPublisher => types::PublishError::UnknownPublisher,
             Refusal::NotGranted => types::PublishError::NotGranted,
             Refusal::Invalid(reasons) => types::PublishError::Invalid(reasons),
-            Refusal::TooMany(limit) => {
-                metrics.limit_hit("publishes");
-                types::PublishError::TooMany(limit)
-            }
-            Refusal::TooLarge(limit) => {
-                metrics.limit_hit("publishMiB");
-                types::PublishError::TooLarge(limit)
-            }
+            Refusal::TooMany(limit) => types::PublishError::TooMany(limit),
+            Refusal::TooLarge(limit) => types::PublishError::TooLarge(limit),
         }))
     }
 }

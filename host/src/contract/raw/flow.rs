@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Capabilities;
+
 /// The content of messages of one kind.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -196,6 +198,8 @@ pub(in crate::contract) struct Handler {
     /// SHA-256 of the component in lower-case hex; another file is refused.
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub(in crate::contract) sha256: Option<String>,
+    /// The component has to be signed with minisign; the signature is checked before anything of it is read.
+    pub(in crate::contract) signature: Option<Signature>,
     /// `fresh` (if not said): a new instance for each message. `reuse`: an instance handles many, one after the other.
     #[serde(default)]
     pub(in crate::contract) isolation: Isolation,
@@ -214,6 +218,18 @@ pub(in crate::contract) struct Handler {
     /// How many messages are handled at the same time; 16 if not said.
     #[schemars(range(min = 1, max = 1000))]
     pub(in crate::contract) concurrency: Option<u16>,
+}
+
+/// Who has to have signed a component.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::contract) struct Signature {
+    /// The minisign public key: the line of `minisign.pub` that begins with `RW`.
+    #[schemars(length(min = 1))]
+    pub(in crate::contract) public_key: String,
+    /// Path of the signature, relative to the contract file; that of the component with `.minisig` added if not said.
+    #[schemars(length(min = 1))]
+    pub(in crate::contract) file: Option<String>,
 }
 
 /// What an instance may keep from one message to the next.
@@ -281,51 +297,6 @@ pub(in crate::contract) struct Limits {
     #[schemars(range(min = 0, max = 1024))]
     #[serde(rename = "publishMiB")]
     pub(in crate::contract) publish_mib: Option<u32>,
-}
-
-/// What a handler may reach. All of it is granted by name, and nothing else is there.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(in crate::contract) struct Capabilities {
-    /// Configuration: keys and values (`wasi:config`).
-    #[serde(default)]
-    pub(in crate::contract) config: BTreeMap<String, String>,
-    /// Secrets by name. The values come from the host's environment or files, and are never part of a contract.
-    #[serde(default)]
-    pub(in crate::contract) secrets: Vec<String>,
-    /// Origins that it may send HTTP requests to, such as `https://api.example.com`.
-    #[serde(default)]
-    pub(in crate::contract) http: Vec<String>,
-    /// Folders that it sees.
-    #[serde(default)]
-    pub(in crate::contract) files: Vec<FileGrant>,
-    /// Key-value stores that it may use, by name (`wasi:keyvalue`).
-    #[serde(default)]
-    pub(in crate::contract) key_value: Vec<String>,
-}
-
-/// A folder that a handler sees.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(in crate::contract) struct FileGrant {
-    /// The folder, relative to the contract file.
-    #[schemars(length(min = 1))]
-    pub(in crate::contract) path: String,
-    /// Where the handler sees it; `/` and its path if not said.
-    pub(in crate::contract) at: Option<String>,
-    /// `read-only` (if not said) or `read-write`.
-    #[serde(default)]
-    pub(in crate::contract) access: Access,
-}
-
-/// What may be done with files.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Access {
-    #[default]
-    ReadOnly,
-    ReadWrite,
 }
 
 /// What becomes of failures, by class. Messages that do not fit their schema are always dead-lettered: trying them again

@@ -2,9 +2,11 @@
 //!
 //! These types are the one description of the file's shape: the JSON Schema that every contract is held against
 //! (`shape`), and the one that editors get (`editor`), are made from them. Names are those of amqp-contract where it
-//! has the thing. Here is what lives on the broker; `flow` has what flows through it: messages, publishers, consumers.
+//! has the thing. Here is what lives on the broker; `flow` has what flows through it: messages, publishers, consumers;
+//! `grants` what a handler may reach beside them.
 
 mod flow;
+mod grants;
 
 use std::collections::BTreeMap;
 
@@ -12,11 +14,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use flow::{Access, DeliveryMode, Encoding, FailureAction, Isolation};
 pub(in crate::contract) use flow::{
-    Allow, Capabilities, Command, Consumer, Event, Example, FileGrant, Handler, Limits, Message, OnFailure,
-    Publisher, Reuse, Rpc,
+    Allow, Command, Consumer, Event, Example, Handler, Limits, Message, OnFailure, Publisher, Reuse, Rpc,
+    Signature,
 };
+pub use flow::{DeliveryMode, Encoding, FailureAction, Isolation};
+pub use grants::Access;
+pub(in crate::contract) use grants::{Capabilities, FileGrant, HttpGrant, SecretGrant, Short, StoreGrant};
 
 /// A whole contract file.
 #[derive(Debug, Deserialize, JsonSchema)]
