@@ -5,9 +5,12 @@
 #   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
+#   make languages       the SDKs and templates of all guest languages: toolchains, unit tests, and the conformance suite on
+#                        each of them. Takes minutes the first time. ONLY=python does one
 #   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes an hour, writes
 #                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them
 #   make ci              what CI runs: formatting, lints, all tests
+#   make bench-hostile   what handlers lose to a hostile one in the same host; writes tests/hostile/RESULTS.md
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make stop            stop the project's own RabbitMQ
 
@@ -22,7 +25,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration chaos chaos-quick failpoints lint ci bench-contracts stop clean documents
+.PHONY: help setup build handlers behaviours broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -69,6 +72,15 @@ integration: build handlers behaviours documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
 	@$(BROKER_ENV) && cargo test --release -p warren --test integration
 
+# A language whose toolchain cannot be had here is left out, unless WARREN_TEST_LANGUAGES=required.
+languages: build behaviours broker
+	@echo "== guest languages: toolchains, SDKs, templates"
+	@guests/languages $(filter-out *,$(ONLY))
+	@echo "== the order system, each handler in another language"
+	@examples/orders-polyglot/build --test $(filter-out *,$(ONLY)) || [ $$? = 3 ]
+	@echo "== conformance: one table for all languages, the real binary, a real RabbitMQ"
+	@$(BROKER_ENV) && cargo test --release -p warren --test integration -- conformance:: border:: polyglot::
+
 # The host with the failpoints that the fault harness kills it at.
 failpoints: build
 	@cargo build --release -p warren --features failpoints --bin warren-failpoints
@@ -93,6 +105,10 @@ lint:
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 
 ci: lint test
+
+# On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
+bench-hostile: build behaviours broker
+	@$(BROKER_ENV) && ONLY='$(filter-out *,$(ONLY))' cargo test --release -p warren --test integration neighbours:: -- --ignored --nocapture
 
 bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"

@@ -84,7 +84,7 @@ fn every_message_gets_a_fresh_instance() {
 }
 
 /// A header of every type that RabbitMQ knows, and how a guest sees it.
-fn headers() -> Vec<(&'static str, AMQPValue, Value)> {
+pub(crate) fn headers() -> Vec<(&'static str, AMQPValue, Value)> {
     let array = FieldArray::from(vec![AMQPValue::LongInt(1), text("two")]);
     let table = arguments([("deep", AMQPValue::FieldTable(arguments([("er", AMQPValue::Boolean(true))])))]);
     vec![

@@ -9,7 +9,9 @@
 //! - `publishing`: outputs and dead letters that may not be published, or that the broker does not take.
 //! - `startup`: contracts, components and brokers that keep a host from starting.
 //! - `language`: what the contract language can say beside that, carried out.
+//! - `border`: every field, header and failure of C and Go.
 //! - `checking`: `warren check`.
+//! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
 //! - `io_bound`: a thousand messages that wait at once.
 //! - `capabilities`, `http`, `key_value`: what handlers are granted beside their messages.
@@ -17,11 +19,12 @@
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
-//! - `hostile`: handlers that mean harm.
+//! - `hostile`: handlers that mean harm; `neighbours`: what others lose to them (`make bench-hostile`).
 //! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
 //! - `native_delay`: retries that the broker delays, and brokers that cannot.
+//! - `polyglot`: the order system with each handler in another language.
 //! - `peers`: what was measured of peers, with Warren in their place.
 //! - `publish_command`: `warren publish`.
 //! - `diff_command`: `warren diff` and `warren schema`.
@@ -33,8 +36,10 @@ mod addresses;
 mod applied;
 mod at_most_once;
 mod bodies;
+mod border;
 mod capabilities;
 mod checking;
+mod conformance;
 mod connections;
 mod diff_command;
 mod documents;
@@ -46,9 +51,11 @@ mod io_bound;
 mod key_value;
 mod language;
 mod native_delay;
+mod neighbours;
 mod outcomes;
 mod peers;
 mod planning;
+mod polyglot;
 mod publish_command;
 mod publishing;
 mod routing;

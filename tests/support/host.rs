@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -179,6 +180,15 @@ impl Host {
             .collect()
     }
 
+    /// Every event that was logged after so many bytes.
+    pub(crate) fn events_after(&self, bytes: u64) -> Vec<Value> {
+        let mut log = Vec::new();
+        let mut file = File::open(&self.log).expect("a log");
+        file.seek(SeekFrom::Start(bytes)).and_then(|_| file.read_to_end(&mut log)).expect("a log");
+        let lines = log.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
     /// All that has been logged.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).expect("a log")).into_owned()
@@ -217,9 +227,14 @@ impl Host {
 
     /// Waits until the host has been ready `count` times: once for each connection.
     pub(crate) fn until_ready(&self, count: usize) {
-        eventually("the host is ready", SOON, || {
+        self.until_ready_within(count, SOON);
+    }
+
+    /// As `until_ready`, for components that take long to compile.
+    pub(crate) fn until_ready_within(&self, count: usize, limit: Duration) {
+        eventually("the host is ready", limit, || {
             let ended = self.child.borrow_mut().try_wait().expect("a child");
-            let ready = self.events("ready").len() >= count;
+            let ready = self.events("ready").iter().filter(|event| event["message"] == "ready").count() >= count;
             assert!(ready || ended.is_none(), "the host has ended: {ended:?}");
             ready.then_some(())
         });

@@ -64,7 +64,7 @@
 //! # Native targets
 //!
 //! The crate compiles for the machine you work on too, so that `cargo check`, `clippy` and `cargo test` work
-//! as usual there. Only what needs a host, [`publish`] and the log macros, panics outside one.
+//! as usual there. What needs a host, [`publish`] and the log macros, has one in [`testing`], and panics outside.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -72,6 +72,7 @@ pub mod bindings;
 pub mod config;
 mod export;
 mod failure;
+mod host;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "key-value")]
@@ -80,9 +81,13 @@ mod logging;
 mod message;
 mod outgoing;
 mod payload;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use bindings::warren::handler::logging::Level;
-pub use bindings::warren::handler::types::{HeaderValue, Headers, Message, Outgoing, RateLimit};
+pub use bindings::warren::handler::types::{
+    HeaderValue, Headers, Message, Outgoing, PublishError, RateLimit,
+};
 pub use export::Handle;
 pub use failure::{Failure, HasCause, OrFail, Result};
 pub use logging::log;

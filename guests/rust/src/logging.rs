@@ -1,12 +1,11 @@
 //! Log lines with fields, one macro for each level. The host adds consumer, queue, message id and attempt.
 
-use crate::Level;
-use crate::bindings::warren::handler::logging;
+use crate::{Level, host};
 
 /// Writes one log event with its fields; the macros ([`info!`](crate::info) and its kin) are shorter.
 pub fn log(level: Level, message: &str, fields: &[(&str, &dyn std::fmt::Display)]) {
     let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
-    logging::log(level, message, &fields);
+    host::log(level, message, &fields);
 }
 
 /// Logs what an operator wants to see in normal running: a format string, then fields with any value that has

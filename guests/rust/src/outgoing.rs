@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::bindings::warren::handler::publisher;
-use crate::bindings::warren::handler::types::PublishError;
-use crate::{Failure, HeaderValue, OrFail, Outgoing, Result, millis};
+use crate::{Failure, HeaderValue, OrFail, Outgoing, PublishError, Result, host, millis};
 
 /// Publishes `payload` as JSON through a publisher, event or command of the contract, and returns the message
 /// id it will have.
@@ -112,7 +110,16 @@ impl Outgoing {
     /// A permanent failure if the host refuses the message; the text says why, and what to change in the
     /// contract.
     pub fn publish(&self, publisher: &str) -> Result<String> {
-        publisher::publish(publisher, self).map_err(|error| refused(publisher, &error))
+        self.try_publish(publisher).map_err(|error| refused(publisher, &error))
+    }
+
+    /// As [`publish`](Self::publish), for a handler that has something else to do when the host refuses.
+    ///
+    /// # Errors
+    ///
+    /// Why the host refuses the message.
+    pub fn try_publish(&self, publisher: &str) -> core::result::Result<String, PublishError> {
+        host::publish(publisher, self)
     }
 }
 

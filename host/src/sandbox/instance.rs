@@ -239,12 +239,12 @@ fn trap(state: &State, error: &wasmtime::Error, hit: Option<Hit>) -> String {
 /// The failure in our words; what the guest says of it without the values of secrets.
 fn own(failure: types::Failure, redact: impl Fn(String) -> String) -> Failure {
     match failure {
-        types::Failure::Permanent(text) => Failure::Permanent(redact(text)),
-        types::Failure::Transient(text) => Failure::Transient(redact(text)),
-        types::Failure::Unauthorized(text) => Failure::Unauthorized(redact(text)),
+        types::Failure::Permanent(text) => Failure::Permanent(bounded(redact(text))),
+        types::Failure::Transient(text) => Failure::Transient(bounded(redact(text))),
+        types::Failure::Unauthorized(text) => Failure::Unauthorized(bounded(redact(text))),
         types::Failure::RateLimited(limit) => Failure::RateLimited {
             retry_after: std::time::Duration::from_millis(limit.retry_after_ms.into()),
-            reason: redact(limit.reason),
+            reason: bounded(redact(limit.reason)),
         },
     }
 }

@@ -1,0 +1,7 @@
+module notifications
+
+go 1.24
+
+require warren.local/guest v0.0.0
+
+replace warren.local/guest => ../../../../guests/go

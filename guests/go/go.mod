@@ -1,0 +1,3 @@
+module warren.local/guest
+
+go 1.24
