@@ -130,7 +130,8 @@ impl Module {
         let world = WASI.replace("VERSION", &self.version);
         let package = resolve.push_str("hostile.wit", &world).expect("the WIT is sound");
         let world = resolve.select_world(&[package], Some("hostile")).expect("a world");
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
+            .expect("metadata");
         let mut encoder = ComponentEncoder::default();
         let encoder = encoder.module(&module).expect("a module");
         encoder.validate(false).encode().unwrap_or_else(|error| panic!("{error:#}\n{}", self.text()))
