@@ -25,7 +25,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile bench-waiting stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -50,6 +50,11 @@ behaviours: setup
 hostile:
 	@cargo run --quiet --release --manifest-path guests/Cargo.toml --target-dir target/guests-native -p hostile -- $(BEHAVIOURS)/hostile
 
+# Test guests for the worlds of other hosts; those in Python only where their tool can be had.
+foreign: setup
+	@echo "== building the test guests of other hosts"
+	@guests/foreign/build target/foreign
+
 # What the integration tests read AsyncAPI documents with. Without npm they skip that, and say so.
 documents:
 	@scripts/setup --npm || echo "AsyncAPI documents will not be read with the official parser"
@@ -68,7 +73,7 @@ unit: build
 	@cargo test --release --workspace --lib --bins
 	@cargo test --manifest-path guests/Cargo.toml --target-dir target/guests-native -p warren-guest
 
-integration: build handlers behaviours documents broker
+integration: build handlers behaviours foreign documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
 	@$(BROKER_ENV) && cargo test --release -p warren --test integration
 
@@ -109,6 +114,10 @@ ci: lint test
 # On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
 bench-hostile: build behaviours broker
 	@$(BROKER_ENV) && ONLY='$(filter-out *,$(ONLY))' cargo test --release -p warren --test integration neighbours:: -- --ignored --nocapture
+
+# What a call costs on a fiber and on a thread, and a thousand that wait.
+bench-waiting: setup
+	@cargo bench -p warren --bench waiting
 
 bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"

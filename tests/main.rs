@@ -30,6 +30,8 @@
 //! - `diff_command`: `warren diff` and `warren schema`.
 //! - `documents`: `warren asyncapi` and `warren import`.
 //! - `publish_command`, `explain`, `topology`: the commands `warren publish`, `warren explain`, `warren topology`.
+//! - `worlds`: components that were built for other hosts.
+//! - `inspecting`: `warren inspect`, signatures, and the compile cache.
 //! - `routing`: the ways of messages, as the contract tells them and as the broker goes them.
 
 mod addresses;
@@ -46,7 +48,11 @@ mod documents;
 mod explain;
 mod handling;
 mod hostile;
+<<<<<<< HEAD
 mod http;
+=======
+mod inspecting;
+>>>>>>> main
 mod io_bound;
 mod key_value;
 mod language;
@@ -65,3 +71,4 @@ mod startup;
 mod support;
 mod tls;
 mod topology;
+mod worlds;

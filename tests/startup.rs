@@ -155,7 +155,7 @@ fn a_component_that_cannot_be_the_handler_is_refused() {
         ("not wasm", b"#!/bin/sh\n".to_vec(), "it is not a WebAssembly file", "the build of the handler"),
         ("empty", Vec::new(), "it is not a WebAssembly file", "the build of the handler"),
         ("a core module", wasm("(module)"), "it is a core module, not a component", "wasm32-wasip2"),
-        ("cut off", echoes[..echoes.len() / 2].to_vec(), "it does not compile", ""),
+        ("cut off", echoes[..echoes.len() / 2].to_vec(), "it is damaged", "was it cut off?"),
         ("nothing in it", wasm("(component)"), "it exports nothing", "the world `handler`"),
         ("another world", wasm(other), "it exports `greet`", "the world `handler`"),
         (

@@ -1,6 +1,8 @@
 //! Reads what a contract needs from disk: the contract itself, the schemas and the components it refers to.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,14 +10,18 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::runtime::Handle;
 
-use crate::contract::{Capabilities, Consumer, Contract, Problem, Problems, Surroundings};
+use crate::contract::{Capabilities, Consumer, Contract, Problem, Problems, SignatureSpec, Surroundings};
 use crate::metrics::Metrics;
 use crate::sandbox::{
     Cache, Compiler, ComponentError, EngineOptions, Granted, Grants, Handler, Premises, Sandbox,
+    verify_signature,
 };
 
 /// The largest component, in bytes. Python's are 18 MB.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The largest signature, in bytes. They have about 300.
+const SIGNATURE_BYTES_MAX: u64 = 16 * 1024;
 
 /// A contract that was read from a file.
 #[derive(Debug)]
@@ -96,11 +102,12 @@ async fn handler(
     let at = format!("/consumers/{}/handler/component", consumer.name);
     let component = &consumer.handler.component;
     let path = loaded.folder.join(component);
-    let bytes = read_component(&path).map_err(|error| {
+    let bytes = self::component(&path).map_err(|error| {
         let says = format!("the component `{}` cannot be read: {error}", path.display());
         let problem = Problem::at(&at, says);
         vec![problem.hint("build the handler first; the path is relative to the contract file")]
     })?;
+    signed(loaded, consumer, &bytes).map_err(|problem| vec![problem])?;
     let began = Instant::now();
     let grants = grants(&loaded.contract, consumer);
     let granted = Granted::resolve(consumer, stores(&loaded.contract), premises)?;
@@ -120,6 +127,25 @@ async fn handler(
     Ok(handler)
 }
 
+/// Checks the signature of a component, if it has to have one.
+fn signed(loaded: &Loaded, consumer: &Consumer, component: &[u8]) -> Result<(), Problem> {
+    let Some(SignatureSpec { public_key, file }) = &consumer.handler.signature else { return Ok(()) };
+    let at = format!("/consumers/{}/handler/signature", consumer.name);
+    let name = &consumer.handler.component;
+    let path = loaded.folder.join(file);
+    let mut signature = String::new();
+    let read =
+        File::open(&path).and_then(|file| file.take(SIGNATURE_BYTES_MAX).read_to_string(&mut signature));
+    if let Err(error) = read {
+        let says = format!("the signature of `{name}`, `{}`, cannot be read: {error}", path.display());
+        let hint = "`minisign -S -m COMPONENT` writes `COMPONENT.minisig`; `file` names another place";
+        return Err(Problem::at(at, says).hint(hint));
+    }
+    verify_signature(component, &signature, public_key).map_err(|error| {
+        Problem::at(at, format!("`{file}` does not sign `{name}`: {error}")).hint(error.hint())
+    })
+}
+
 /// At the line that has to change: that of the capabilities, or of the consumer that has none.
 fn ungranted(consumer: &Consumer, says: String) -> Problem {
     let at = format!("/consumers/{}", consumer.name);
@@ -134,12 +160,15 @@ fn stores(contract: &Contract) -> Vec<String> {
     stores.map(|store| store.name.clone()).collect()
 }
 
-fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {
-    let size = std::fs::metadata(path)?.len();
-    if size > COMPONENT_BYTES_MAX {
+/// Reads a component.
+pub fn component(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Read with a limit, and not asked for its size: that of a device or a pipe says nothing.
+    File::open(path)?.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(std::io::Error::other(format!("it is larger than {COMPONENT_BYTES_MAX} bytes")));
     }
-    std::fs::read(path)
+    Ok(bytes)
 }
 
 fn grants(contract: &Contract, consumer: &Consumer) -> Grants {

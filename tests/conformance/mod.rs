@@ -131,8 +131,7 @@ fn start(vhost: &Vhost, component: &Path, isolation: &str) -> Host {
 
 /// Starts a host that logs everything, and waits until it is ready.
 fn launch(project: &Project, vhost: &Vhost) -> Host {
-    let host =
-        project.launch(&vhost.url(), &["--log", "warn,warren=debug,guest=debug", "--admin", "127.0.0.1:0"]);
+    let host = project.launch(&vhost.url(), &["--log", "warn,warren=debug,guest=debug", "--admin", "127.0.0.1:0"]);
     host.until_ready_within(1, READY_LIMIT);
     host
 }

@@ -234,8 +234,8 @@ impl Host {
     pub(crate) fn until_ready_within(&self, count: usize, limit: Duration) {
         eventually("the host is ready", limit, || {
             let ended = self.child.borrow_mut().try_wait().expect("a child");
-            let ready =
-                self.events("ready").iter().filter(|event| event["message"] == "ready").count() >= count;
+            let said = self.events("ready");
+            let ready = said.iter().filter(|event| event["message"] == "ready").count() >= count;
             assert!(ready || ended.is_none(), "the host has ended: {ended:?}");
             ready.then_some(())
         });

@@ -1,9 +1,10 @@
 //! What the tests stand on: the real broker (`broker`, `client`), a network that can fail (`forwarder`), the real
-//! binary in a folder with a contract (`contract`, `host`), the test guests (`guests`), TLS (`tls`), and a server for their requests (`server`).
+//! binary in a folder with a contract (`contract`, `host`), the test guests (`guests`, `foreign`), TLS (`tls`), and a server for their requests (`server`).
 
 pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod contract;
+pub(crate) mod foreign;
 pub(crate) mod forwarder;
 pub(crate) mod guests;
 pub(crate) mod host;

@@ -34,7 +34,8 @@ pub(crate) fn bomb() -> Vec<u8> {
     };
     let body: String = (0..40_000).map(load).chain((0..120_000).map(mix)).collect();
     let text = format!(
-        "(component (core module (memory 1) (func (export \"f\") (param i32) (local {}) {body})))",
+        "(component (core module (memory 1) (func (export \"f\") (param i32) (local {}) {body}))
+          (instance $e) (export \"warren:handler/consumer@0.1.0\" (instance $e)))",
         "i64 ".repeat(40_000)
     );
     wat::parse_str(text).expect("a component")

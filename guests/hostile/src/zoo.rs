@@ -364,8 +364,8 @@ fn misshapen() -> Vec<Hostile> {
     vec![
         raw("is-empty", Vec::new(), "not a WebAssembly file"),
         raw("is-text", b"#!/bin/sh\nrm -rf /\n".to_vec(), "not a WebAssembly file"),
-        raw("is-cut-off", sound[..sound.len() / 2].to_vec(), "does not compile"),
-        raw("is-noise", noise, "does not compile"),
+        raw("is-cut-off", sound[..sound.len() / 2].to_vec(), "it is damaged"),
+        raw("is-noise", noise, "it is damaged"),
         raw("is-a-core-module", core, "core module"),
         raw("exports-nothing", many, "does not export"),
         Hostile {

@@ -215,6 +215,11 @@ fn handler(handler: &HandlerSpec) -> Mapping {
     let mut node = Mapping::default();
     node.set("component", &handler.component);
     node.set_some("sha256", handler.sha256.as_ref());
+    if let Some(signature) = &handler.signature {
+        let mut signed = Mapping::default();
+        signed.set("publicKey", &signature.public_key).set("file", &signature.file);
+        node.set_full("signature", signed);
+    }
     let isolation = match handler.isolation {
         Isolation::Fresh => "fresh",
         Isolation::Reuse => "reuse",

@@ -8,6 +8,7 @@ mod data;
 mod diff;
 mod explain;
 mod import;
+mod inspect;
 mod plan;
 mod publish;
 mod run;
@@ -28,7 +29,7 @@ use tracing_subscriber::prelude::*;
 use crate::contract::Problems;
 use crate::load::{self, Loaded, Means};
 use crate::metrics::Metrics;
-use crate::sandbox::{COMPILE_COMMAND, Cache, CompileBounds, Compiler, Premises, compile_child};
+use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, CompileBounds, Compiler, Premises, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 use data::DataArgs;
@@ -63,6 +64,7 @@ Start here:
   warren plan contract.yaml     what is missing or different on the broker? Changes nothing
   warren apply contract.yaml    create what is missing
   warren publish contract.yaml orderCreated -d '{\"id\":\"o-1\"}'
+  warren inspect handler.wasm   what is this component, and what does it need? Nothing of it is run
   warren explain contract.yaml orderCreated    where does it go, and what if it fails? No broker needed
 
 Exit codes:
@@ -88,11 +90,19 @@ enum Command {
     Schema(schema::Schema),
     Asyncapi(asyncapi::Asyncapi),
     Import(import::Import),
+    Inspect(inspect::Inspect),
     Explain(explain::Explain),
     Topology(topology::Topology),
     /// Compiles a component from stdin to stdout; `run` and `check` start this for each that is not in the cache
     #[command(name = COMPILE_COMMAND, hide = true)]
-    CompileComponent(CompileBounds),
+    CompileComponent {
+        #[command(flatten)]
+        bounds: CompileBounds,
+
+        /// The component has asynchronous functions
+        #[arg(long)]
+        asynchronous: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -198,10 +208,12 @@ impl Cli {
             Command::Schema(schema) => schema.execute(),
             Command::Asyncapi(asyncapi) => asyncapi.execute(),
             Command::Import(import) => import.execute(),
+            Command::Inspect(inspect) => inspect.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Topology(topology) => topology.execute(),
-            Command::CompileComponent(bounds) => {
-                compile_child(bounds).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
+            Command::CompileComponent { bounds, asynchronous } => {
+                let abi = if asynchronous { Abi::Asynchronous } else { Abi::Synchronous };
+                compile_child(bounds, abi).map(|compiled| if compiled { Exit::Done } else { Exit::Refused })
             }
         }
     }

@@ -11,6 +11,8 @@ pub struct HandlerSpec {
     pub component: String,
     /// SHA-256 that the component must have, in hex.
     pub sha256: Option<String>,
+    /// Who has to have signed it.
+    pub signature: Option<SignatureSpec>,
     /// What an instance may keep from one message to the next.
     pub isolation: Isolation,
     /// When an instance that is reused is replaced.
@@ -23,6 +25,15 @@ pub struct HandlerSpec {
     pub limits: Limits,
     /// How many messages are handled at the same time.
     pub concurrency: u16,
+}
+
+/// Who has to have signed a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureSpec {
+    /// The minisign public key, in Base64.
+    pub public_key: String,
+    /// Path of the signature, relative to the contract file.
+    pub file: String,
 }
 
 /// When an instance that handles many messages is replaced by a new one.

@@ -51,7 +51,7 @@ use std::sync::Arc;
 pub use editor::editor_schema;
 pub(crate) use grants::STORE_BYTES_MAX;
 pub use grants::{Capabilities, FileGrant, HttpGrant, SecretGrant, StoreGrant};
-pub use handler::{HandlerSpec, Limits, Reuse};
+pub use handler::{HandlerSpec, Limits, Reuse, SignatureSpec};
 pub use headers::{compared, headers_match};
 pub use message::{Decoded, Example, Message};
 pub use model::*;

@@ -5,7 +5,8 @@ use super::messages::Flow;
 use super::{Both, Change, Class, Stage, Subject, grants, summary};
 use crate::contract::compat::Roles;
 use crate::contract::{
-    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure, Takes,
+    Consumer, Contract, DeliveryMode, FailureAction, HandlerSpec, Isolation, Message, OnFailure,
+    SignatureSpec, Takes,
 };
 
 /// What changed about consumers.
@@ -160,6 +161,8 @@ fn handler(subject: Subject, old: &HandlerSpec, new: &HandlerSpec) -> Vec<Change
         }
         (Some(_), Some(_)) | (None, None) => {}
     }
+    changes.extend(signature(&subject, old.signature.as_ref(), new.signature.as_ref()));
+    let mut add = |change: Change| changes.push(change);
     match (old.isolation, new.isolation) {
         (Isolation::Fresh, Isolation::Reuse) => {
             add(new_change(Class::Review, "an instance handles many messages, it was one".to_owned())
@@ -234,6 +237,24 @@ fn concurrency(subject: &Subject, old: &HandlerSpec, new: &HandlerSpec) -> Optio
         } else {
             new_change(Class::Compatible, says)
         }
+    })
+}
+
+fn signature(subject: &Subject, old: Option<&SignatureSpec>, new: Option<&SignatureSpec>) -> Option<Change> {
+    let change = |class, says: &str| Change::new(class, subject.clone(), says.to_owned());
+    Some(match (old, new) {
+        (Some(old), Some(new)) if old.public_key != new.public_key => {
+            change(Class::Review, "its component has to be signed with another key")
+                .because("a component signed with the old key is refused")
+        }
+        (Some(old), Some(new)) if old.file != new.file => {
+            change(Class::Cosmetic, "the signature of its component is in another file")
+        }
+        (Some(_), None) => change(Class::Review, "its component need not be signed any more")
+            .because("a component of anybody is run"),
+        (None, Some(_)) => change(Class::Compatible, "its component has to be signed")
+            .because("one that is not signed with that key is refused"),
+        (Some(_), Some(_)) | (None, None) => return None,
     })
 }
 

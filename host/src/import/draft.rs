@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::yaml::{Mapping, Node};
 
 /// The order of keys; what is not named here follows, by name.
-const ORDER: [&str; 62] = [
+const ORDER: [&str; 64] = [
     "contract",
     "version",
     "description",
@@ -55,6 +55,8 @@ const ORDER: [&str; 62] = [
     "handler",
     "component",
     "sha256",
+    "signature",
+    "publicKey",
     "isolation",
     "reuse",
     "deadlineMs",

@@ -20,14 +20,16 @@ const CHECKSUM_BYTES: usize = 32;
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
+    /// Whose files are loaded.
+    owner: u32,
 }
 
 impl Cache {
     /// Opens the cache in `folder`, which is made if it is missing and has to be ours alone.
     pub fn open(folder: PathBuf) -> anyhow::Result<Self> {
-        make_private(&folder)
+        let owner = make_private(&folder)
             .with_context(|| format!("cannot use the cache folder `{}`", folder.display()))?;
-        Ok(Self { folder })
+        Ok(Self { folder, owner })
     }
 
     /// Where it is.
@@ -44,13 +46,23 @@ impl Cache {
 
     pub(super) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.path(engine, digest);
-        let bytes = std::fs::read(&path).ok()?;
+        let bytes = self.read(&path)?;
         let (checksum, code) = bytes.split_at_checked(CHECKSUM_BYTES)?;
         if Sha256::digest(code).as_slice() != checksum {
             tracing::warn!(path = %path.display(), "damaged file in the compile cache, compiling anew");
             return None;
         }
         deserialize(engine, code).inspect_err(|error| tracing::debug!(%error, "stale compile cache")).ok()
+    }
+
+    /// Reads a file, if it is one that we wrote.
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let found = std::fs::symlink_metadata(path).ok()?;
+        if let Some(why) = foreign(&found, self.owner) {
+            tracing::warn!(path = %path.display(), "{why} in the compile cache, compiling anew");
+            return None;
+        }
+        std::fs::read(path).ok()
     }
 
     /// Keeps a compiled component. That this fails costs time at the next start, nothing else.
@@ -85,12 +97,36 @@ pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Comp
 
 fn tempfile_in(folder: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
     let path = folder.join(format!("{}.tmp", uuid::Uuid::new_v4()));
-    let file = std::fs::File::create_new(&path)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    // Whatever the umask says: a file that others may write to would not be loaded.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path)?;
     Ok((path, file))
 }
 
+/// Why a file is not one of ours.
 #[cfg(unix)]
-pub(super) fn make_private(folder: &Path) -> anyhow::Result<()> {
+fn foreign(found: &std::fs::Metadata, owner: u32) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt;
+    if !found.is_file() {
+        return Some("something that is no file");
+    }
+    if found.uid() != owner {
+        return Some("a file of somebody else");
+    }
+    (found.mode() & 0o022 != 0).then_some("a file that others may write to")
+}
+
+#[cfg(not(unix))]
+fn foreign(found: &std::fs::Metadata, _owner: u32) -> Option<&'static str> {
+    (!found.is_file()).then_some("something that is no file")
+}
+
+/// Gives the owner of the files that we write.
+#[cfg(unix)]
+pub(super) fn make_private(folder: &Path) -> anyhow::Result<u32> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = std::fs::metadata(folder)?;
@@ -105,12 +141,13 @@ pub(super) fn make_private(folder: &Path) -> anyhow::Result<()> {
             found.mode() & 0o777
         );
     }
-    Ok(())
+    Ok(ours)
 }
 
 #[cfg(not(unix))]
-pub(super) fn make_private(folder: &Path) -> anyhow::Result<()> {
-    Ok(std::fs::create_dir_all(folder)?)
+pub(super) fn make_private(folder: &Path) -> anyhow::Result<u32> {
+    std::fs::create_dir_all(folder)?;
+    Ok(0)
 }
 
 /// The standard hasher's 64 bits may change from one Rust to the next.

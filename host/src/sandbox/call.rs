@@ -18,6 +18,7 @@ use super::lane::{self, Ran};
 use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
 use super::wit::warren::handler::types;
+use super::worlds::Input;
 use super::{Handler, Ready};
 
 /// What a handler is told beside the message.
@@ -157,7 +158,7 @@ impl Handler {
                 return Err(not_startable(late.reason()));
             }
             Ran::Done(Err(outcome)) => return Err(not_startable(outcome.reason())),
-            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::wrong_type(&error))?,
+            Ran::Done(Ok(typed)) => typed.map_err(|error| inspect::unbound(ready.world.flavour(), &error))?,
         }
         let needs = ready.weight.load(Ordering::Relaxed);
         if needs > all {
@@ -168,7 +169,15 @@ impl Handler {
 }
 
 impl Ready {
-    fn input(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
+    fn input(&self, message: &Message, info: &CallInfo<'_>) -> Input {
+        if let Some(carried) = self.world.carried(message) {
+            self.told.left_behind(self, &carried);
+            return Input::Other(carried);
+        }
+        Input::Ours(Box::new(self.all(message, info)))
+    }
+
+    fn all(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
         let (exchange, routing_key) = history::origin(message);
         let properties = &message.properties;
         let headers = message.headers.iter().filter(|(name, _)| !history::is_bookkeeping(name));

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::cli::Exit;
 
-use super::engine;
+use super::engine::{self, Abi};
 use super::inspect::ComponentError;
 
 /// How long compiling one component may take if nothing is said, in seconds. Python's takes 5 s on two cores.
@@ -28,6 +28,8 @@ const TEXT_BYTES_MAX: u64 = 16 * 1024;
 const REFUSED: i32 = Exit::Refused as i32;
 /// The hidden command of `warren` that compiles.
 pub const COMMAND: &str = "compile-component";
+/// Its option for components that have asynchronous functions.
+const ASYNCHRONOUS: &str = "--asynchronous";
 
 /// Where components are compiled.
 #[derive(Debug, Clone)]
@@ -60,13 +62,14 @@ impl Compiler {
     pub(super) async fn compile(
         &self,
         engine: &wasmtime::Engine,
+        abi: Abi,
         bytes: &[u8],
     ) -> Result<Vec<u8>, ComponentError> {
         match self {
             Self::Here => precompile(engine, bytes).map_err(|reason| ComponentError::Invalid { reason }),
             Self::Process { program, bounds } => {
                 let most = Duration::from_secs(bounds.compile_seconds);
-                match tokio::time::timeout(most, in_process(program, *bounds, bytes)).await {
+                match tokio::time::timeout(most, in_process(program, *bounds, abi, bytes)).await {
                     Ok(compiled) => compiled,
                     Err(_) => Err(too_hard(format!("it took longer than {} s", most.as_secs()))),
                 }
@@ -83,7 +86,12 @@ fn too_hard(reason: String) -> ComponentError {
     ComponentError::TooHard { reason }
 }
 
-async fn in_process(program: &Path, bounds: Bounds, bytes: &[u8]) -> Result<Vec<u8>, ComponentError> {
+async fn in_process(
+    program: &Path,
+    bounds: Bounds,
+    abi: Abi,
+    bytes: &[u8],
+) -> Result<Vec<u8>, ComponentError> {
     let broken =
         |error: std::io::Error| too_hard(format!("the compiler `{}` failed: {error}", program.display()));
     let mut command = Command::new(program);
@@ -91,6 +99,7 @@ async fn in_process(program: &Path, bounds: Bounds, bytes: &[u8]) -> Result<Vec<
     command.arg(COMMAND).env_clear().kill_on_drop(true);
     command.arg(format!("--compile-seconds={compile_seconds}"));
     command.arg(format!("--compile-memory-mib={compile_memory_mib}"));
+    command.args((abi == Abi::Asynchronous).then_some(ASYNCHRONOUS));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(broken)?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
@@ -121,8 +130,8 @@ async fn in_process(program: &Path, bounds: Bounds, bytes: &[u8]) -> Result<Vec<
 }
 
 /// The other side: a component from stdin, its code to stdout. False if the compiler does not take it, which it has said.
-pub fn child(bounds: Bounds) -> anyhow::Result<bool> {
-    let engine = engine::for_compiling()?;
+pub fn child(bounds: Bounds, abi: Abi) -> anyhow::Result<bool> {
+    let engine = engine::for_compiling(abi)?;
     let bound = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(Resource::Data, bound(bounds.compile_memory_mib << 20)).context("cannot bound the memory")?;
     setrlimit(Resource::Cpu, bound(bounds.compile_seconds.saturating_mul(4)))

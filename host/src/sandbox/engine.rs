@@ -37,20 +37,29 @@ pub struct EngineOptions {
     pub stack_bytes_max: usize,
 }
 
-pub(super) fn new(options: EngineOptions) -> anyhow::Result<Engine> {
-    match Engine::new(&config(options, true)) {
+/// Which components an engine is for. Those that are synchronous are called faster where nothing else is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abi {
+    /// Components that have nothing of the component model's asynchronous part.
+    Synchronous,
+    /// All components.
+    Asynchronous,
+}
+
+pub(super) fn new(options: EngineOptions, abi: Abi) -> anyhow::Result<Engine> {
+    match Engine::new(&config(options, abi, true)) {
         Ok(engine) => Ok(engine),
         // The pool reserves address space; a container may not have it to give.
         Err(error) => {
             tracing::warn!(%error, "no room for an instance pool: instances are made one by one, which is slower");
-            Ok(Engine::new(&config(options, false))?)
+            Ok(Engine::new(&config(options, abi, false))?)
         }
     }
 }
 
 /// An engine that makes the same code, and has no room for instances.
-pub(super) fn for_compiling() -> anyhow::Result<Engine> {
-    Ok(Engine::new(&config(EngineOptions { calls_max: 1, stack_bytes_max: 512 * 1024 }, false))?)
+pub(super) fn for_compiling(abi: Abi) -> anyhow::Result<Engine> {
+    Ok(Engine::new(&config(EngineOptions { calls_max: 1, stack_bytes_max: 512 * 1024 }, abi, false))?)
 }
 
 /// How many places an instance takes, by what the pool has in use before and after it is made.
@@ -82,12 +91,13 @@ impl Used {
     }
 }
 
-fn config(options: EngineOptions, pooled: bool) -> Config {
+fn config(options: EngineOptions, abi: Abi, pooled: bool) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.memory_init_cow(true);
-    // For components that are asynchronous themselves, which handlers are not. Without it calls are cheaper.
-    config.concurrency_support(false);
+    if abi == Abi::Synchronous {
+        config.wasm_component_model_async(false).concurrency_support(false);
+    }
     config.max_wasm_stack(options.stack_bytes_max);
     config.async_stack_size(options.stack_bytes_max + HOST_STACK_BYTES);
     if pooled {

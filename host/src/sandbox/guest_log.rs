@@ -103,6 +103,11 @@ impl GuestLog {
         self.lock().event(level, message, fields, None);
     }
 
+    /// The context of the message.
+    pub(super) fn context(&self) -> Context {
+        self.lock().context.clone()
+    }
+
     /// The beginning of what the call wrote to stderr.
     pub(super) fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.lock().kept).trim().to_owned()

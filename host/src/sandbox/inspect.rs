@@ -7,11 +7,14 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use super::capabilities;
+use super::outline::Outline;
+use super::worlds::Flavour;
 
 /// The interface that a handler exports.
 const EXPORT: &str = "warren:handler/consumer@0.1.0";
-/// The first bytes of every WebAssembly file, and what tells the two kinds apart.
+/// The first bytes of every WebAssembly file, and what tells the two kinds apart; those of compiled code.
 const MAGIC: &[u8] = b"\0asm";
+const ELF: &[u8] = b"\x7fELF";
 const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
 
 /// Why a component cannot be a handler.
@@ -20,6 +23,9 @@ pub enum ComponentError {
     /// The file is not WebAssembly at all.
     #[error("it is not a WebAssembly file")]
     NotWasm,
+    /// It is compiled already.
+    #[error("it is compiled code (`.cwasm`): compiled components are never loaded from outside")]
+    Precompiled,
     /// It is a core module.
     #[error("it is a core module, not a component")]
     CoreModule,
@@ -37,6 +43,14 @@ pub enum ComponentError {
         /// What the compiler says.
         reason: String,
     },
+    /// It cannot be read.
+    #[error("it is damaged, or of a newer format: {reason} (at byte {offset})")]
+    Malformed {
+        /// What the parser says.
+        reason: String,
+        /// Where.
+        offset: usize,
+    },
     /// Compiling it takes more than is allowed.
     #[error("it cannot be compiled within bounds: {reason}")]
     TooHard {
@@ -52,14 +66,16 @@ pub enum ComponentError {
         all: u32,
     },
     /// It has another world.
-    #[error("it does not export `{EXPORT}`{}", exports(.found))]
+    #[error("it does not export `{EXPORT}`, nor what other hosts call handlers by{}", exports(.found))]
     WrongWorld {
         /// What it exports.
         found: Vec<String>,
     },
     /// It exports the interface with other types, or another version of it.
-    #[error("its `{EXPORT}` is not the one of this host: {reason}")]
+    #[error("its `{export}` is not the one of this host: {reason}")]
     WrongType {
+        /// The interface.
+        export: String,
         /// Where they differ.
         reason: String,
     },
@@ -109,6 +125,8 @@ impl ComponentError {
         match self {
             Self::Ungranted { .. } => None,
             Self::NotWasm => Some("`component` names the .wasm file that the build of the handler makes"),
+            Self::Precompiled => Some("`component` names the .wasm file that it was compiled from"),
+            Self::Malformed { .. } => Some("build it again, or fetch it again: was it cut off?"),
             Self::CoreModule => Some(
                 "build for the target wasm32-wasip2, whose linker makes components; `wasm-tools component new` wraps a module",
             ),
@@ -116,13 +134,13 @@ impl ComponentError {
             Self::WrongWorld { .. } => Some(
                 "a handler targets the world `handler` of wit/handler.wit; in Rust, does the crate end with `warren_guest::handler!(..)`?",
             ),
+            Self::WrongType { reason, .. } if reason.contains("has to be synchronous") => {
+                Some("in JavaScript, build with `componentize-qjs --sync`")
+            }
             Self::WrongType { .. } => Some("build it against the wit/ of this host"),
             Self::NotGranted { .. } => Some(
                 "a handler gets `warren:handler/publisher`, `warren:handler/logging` and an empty WASI 0.2 (`wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random`, `wasi:filesystem` with no folder, `wasi:sockets` with no network), and what its `capabilities` grant: `wasi:config/store`, `wasi:http/outgoing-handler`, `wasi:keyvalue/store`, `atomics` and `batch`",
             ),
-            Self::Invalid { reason } if reason.contains("async") => {
-                Some("handlers are synchronous: in JavaScript, build with `componentize-qjs --sync`")
-            }
             Self::Invalid { .. } => None,
             Self::TooHard { .. } => Some(
                 "a component of your own that needs more gets it with `--compile-seconds` and `--compile-memory-mib`",
@@ -147,6 +165,9 @@ fn listed(names: &[String]) -> String {
 }
 
 pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
+    if bytes.starts_with(ELF) {
+        return Err(ComponentError::Precompiled);
+    }
     let Some(version) = bytes.strip_prefix(MAGIC) else { return Err(ComponentError::NotWasm) };
     if version.starts_with(&CORE_MODULE) {
         return Err(ComponentError::CoreModule);
@@ -154,14 +175,17 @@ pub(super) fn binary(bytes: &[u8]) -> Result<(), ComponentError> {
     Ok(())
 }
 
-pub(super) fn world(component: &Component, engine: &Engine) -> Result<(), ComponentError> {
-    let exports = component.component_type();
-    let found: Vec<String> = exports.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    let is_ours = |name: &String| name.starts_with("warren:handler/consumer@0.1.");
-    if found.iter().any(is_ours) {
-        return Ok(());
+/// The interfaces by which a component may be called as a handler, in the order of preference. At least one; those of the
+/// wrong type only where there is no other, so that it can be said what else is wrong with it.
+pub(super) fn flavours(outline: &Outline) -> Result<Vec<Flavour>, ComponentError> {
+    let mut flavours = outline.flavours();
+    if flavours.is_empty() {
+        flavours = outline.nearly();
     }
-    Err(ComponentError::WrongWorld { found })
+    if flavours.is_empty() {
+        return Err(ComponentError::WrongWorld { found: outline.exports.clone() });
+    }
+    Ok(flavours)
 }
 
 /// Which import is missing, in one line.
@@ -171,7 +195,7 @@ pub(super) fn unlinkable(
     is_granted: impl Fn(&str) -> bool,
     error: &wasmtime::Error,
 ) -> ComponentError {
-    let known = ["warren:handler/publisher@", "warren:handler/logging@", "warren:handler/types@"];
+    let known = ["warren:handler/", "wasmcloud:messaging/", "wasi:messaging/", "wasi:logging/logging@"];
     let wasi = ["wasi:cli/", "wasi:clocks/", "wasi:io/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
     let component = component.component_type();
     // What is granted has been linked: of the rest, what the contract could grant is told first.
@@ -196,6 +220,20 @@ pub(super) fn unlinkable(
     ComponentError::NotGranted { reason }
 }
 
-pub(super) fn wrong_type(error: &wasmtime::Error) -> ComponentError {
-    ComponentError::WrongType { reason: format!("{error:#}") }
+/// Why its types are not those of an interface; `error` is what linking says.
+pub(super) fn wrong_type(
+    outline: &Outline,
+    flavour: Flavour,
+    error: Option<&wasmtime::Error>,
+) -> ComponentError {
+    let said = || error.map(|error| format!("{error:#}")).unwrap_or_default();
+    ComponentError::WrongType {
+        export: flavour.export().to_owned(),
+        reason: outline.misfit(flavour).unwrap_or_else(said),
+    }
+}
+
+/// An instance of it is not what its type says.
+pub(super) fn unbound(flavour: Flavour, error: &wasmtime::Error) -> ComponentError {
+    ComponentError::WrongType { export: flavour.export().to_owned(), reason: format!("{error:#}") }
 }

@@ -9,20 +9,19 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::policy::{Failure, Fault, Outcome};
 
+use super::Ready;
 use super::call::HostFault;
 use super::capabilities::Writes;
 use super::guest_log::Context;
 use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
 use super::state::State;
-use super::wit;
-use super::wit::warren::handler::types;
-use super::{Ready, wit::HandlerIndices};
+use super::worlds::{Bound, Input};
 
 /// An instance with everything that is its own, its place among all calls included.
 pub(super) struct Instance {
     store: Store<State>,
-    guest: wit::Handler,
+    guest: Bound,
     /// How many calls it has had.
     pub(super) calls: u32,
     /// When it was made.
@@ -70,7 +69,7 @@ impl Instance {
     async fn new(ready: &Ready, turn: Turn, place: OwnedSemaphorePermit) -> Result<Self, NotMade> {
         let mut store = store(ready, turn).map_err(NotMade::Unasked)?;
         ready.metrics.instances.inc();
-        match ready.pre.instantiate_async(&mut store).await {
+        match ready.world.instantiate(&mut store).await {
             Ok(guest) => {
                 Ok(Self { store, guest, calls: 0, born: Instant::now(), grown_from: 0, _place: place })
             }
@@ -83,8 +82,8 @@ impl Instance {
         self.store.data().limits.memory_bytes.saturating_sub(self.grown_from)
     }
 
-    async fn call(&mut self, input: &types::Message) -> wasmtime::Result<Result<(), types::Failure>> {
-        let answer = self.guest.warren_handler_consumer().call_handle(&mut self.store, input).await;
+    async fn call(&mut self, input: Input) -> wasmtime::Result<Result<(), Failure>> {
+        let answer = self.guest.call(&mut self.store, input).await;
         self.calls += 1;
         if self.calls == 1 {
             self.grown_from = self.store.data().limits.memory_bytes;
@@ -94,7 +93,7 @@ impl Instance {
 }
 
 /// Hands a message to an instance.
-pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: types::Message, turn: Turn) -> Answer {
+pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: Input, turn: Turn) -> Answer {
     let mut instance = match source {
         Source::Kept(mut instance) => {
             let store = &mut instance.store;
@@ -111,11 +110,12 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: types::Mess
             }
         },
     };
-    let answered = instance.call(&input).await;
+    let answered = instance.call(input).await;
     let outcome = match answered {
         Ok(Ok(())) => Outcome::Handled,
         Ok(Err(failure)) => {
-            Outcome::Failed(own(failure, |text| bounded(ready.granted.redact(&text).into_owned())))
+            let failure = told(failure, |text| bounded(ready.granted.redact(&text).into_owned()));
+            Outcome::Failed(instance.store.data().explained(failure))
         }
         Err(error) => return lost(&ready, instance.store, &error),
     };
@@ -135,7 +135,7 @@ pub(super) async fn try_one(
 ) -> Result<Result<(), wasmtime::Error>, Outcome> {
     let faulted = |fault: HostFault| Outcome::Faulted(Fault::Trap(fault.to_string()));
     let mut store = store(ready, turn).map_err(faulted)?;
-    let instance = match ready.pre.instance_pre().instantiate_async(&mut store).await {
+    let instance = match ready.world.instance_pre().instantiate_async(&mut store).await {
         Ok(instance) => instance,
         Err(error) => {
             let (fault, _) = fault(ready, &mut store, &error);
@@ -143,8 +143,7 @@ pub(super) async fn try_one(
         }
     };
     look();
-    let typed = HandlerIndices::new(ready.pre.instance_pre())
-        .and_then(|indices| indices.load(&mut store, &instance).map(|_| ()));
+    let typed = ready.world.bind(&mut store, &instance).map(drop);
     drop(place);
     Ok(typed)
 }
@@ -236,16 +235,15 @@ fn trap(state: &State, error: &wasmtime::Error, hit: Option<Hit>) -> String {
     state.granted.redact(&text).into_owned()
 }
 
-/// The failure in our words; what the guest says of it without the values of secrets.
-fn own(failure: types::Failure, redact: impl Fn(String) -> String) -> Failure {
+/// A failure with another text of the guest's.
+fn told(failure: Failure, change: impl Fn(String) -> String) -> Failure {
     match failure {
-        types::Failure::Permanent(text) => Failure::Permanent(bounded(redact(text))),
-        types::Failure::Transient(text) => Failure::Transient(bounded(redact(text))),
-        types::Failure::Unauthorized(text) => Failure::Unauthorized(bounded(redact(text))),
-        types::Failure::RateLimited(limit) => Failure::RateLimited {
-            retry_after: std::time::Duration::from_millis(limit.retry_after_ms.into()),
-            reason: bounded(redact(limit.reason)),
-        },
+        Failure::Permanent(text) => Failure::Permanent(change(text)),
+        Failure::Transient(text) => Failure::Transient(change(text)),
+        Failure::Unauthorized(text) => Failure::Unauthorized(change(text)),
+        Failure::RateLimited { retry_after, reason } => {
+            Failure::RateLimited { retry_after, reason: change(reason) }
+        }
     }
 }
 

@@ -16,10 +16,13 @@ mod instance;
 mod lane;
 mod limits;
 mod outbox;
+mod outline;
 mod pool;
 mod random;
+mod signature;
 mod state;
 mod wit;
+mod worlds;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,8 +30,9 @@ use std::sync::atomic::AtomicU32;
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Component;
 
 use crate::contract::{HandlerSpec, Isolation};
 use crate::metrics::{HandlerMetrics, Metrics};
@@ -39,22 +43,32 @@ use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
 pub use capabilities::{Granted, Premises, Stores};
 pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
-pub use engine::EngineOptions;
 use engine::Ticker;
+pub use engine::{Abi, EngineOptions};
 pub use inspect::ComponentError;
 pub use outbox::{Grants, Outgoing};
+pub use outline::{Capability, Need, Outline};
 use pool::Pool;
-use state::State;
+pub use signature::{SignatureError, verify as verify_signature};
+use worlds::{Flavour, Told, World};
 
-/// The engine that all handlers share.
+/// The engines that all handlers share.
 pub struct Sandbox {
-    engine: Engine,
-    linker: Linker<State>,
+    options: EngineOptions,
+    synchronous: Side,
+    /// For components with asynchronous functions; made when there is one.
+    asynchronous: OnceCell<Side>,
     cache: Option<Cache>,
     compiler: Compiler,
     admission: Arc<Admission>,
     heavy: Handle,
     metrics: Arc<Metrics>,
+}
+
+/// An engine, and the clock that stops its guests.
+struct Side {
+    engine: Engine,
+    abi: Abi,
     _ticker: Ticker,
 }
 
@@ -68,7 +82,7 @@ pub struct Handler {
 
 /// Everything that a call needs. Calls that outlive their message hold on to it.
 struct Ready {
-    pre: wit::HandlerPre<State>,
+    world: World,
     engine: Engine,
     grants: Arc<Grants>,
     granted: Arc<Granted>,
@@ -80,6 +94,15 @@ struct Ready {
     weight: AtomicU32,
     heavy: Handle,
     metrics: HandlerMetrics,
+    told: Arc<Told>,
+}
+
+impl Side {
+    fn new(options: EngineOptions, abi: Abi) -> anyhow::Result<Self> {
+        let engine = engine::new(options, abi)?;
+        let ticker = Ticker::start(&engine);
+        Ok(Self { engine, abi, _ticker: ticker })
+    }
 }
 
 impl Sandbox {
@@ -92,11 +115,10 @@ impl Sandbox {
         heavy: Handle,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
-        let engine = engine::new(options)?;
-        let linker = state::linker(&engine)?;
-        let ticker = Ticker::start(&engine);
+        let synchronous = Side::new(options, Abi::Synchronous)?;
+        let asynchronous = OnceCell::new();
         let admission = Arc::new(Admission::new(options.calls_max.max(1)));
-        Ok(Self { engine, linker, cache, compiler, admission, heavy, metrics, _ticker: ticker })
+        Ok(Self { options, synchronous, asynchronous, cache, compiler, admission, heavy, metrics })
     }
 
     /// Makes a handler of the component in `bytes`, and tries whether it can be started. What is wrong with the component
@@ -109,26 +131,23 @@ impl Sandbox {
         grants: Grants,
         granted: Granted,
     ) -> Result<Handler, ComponentError> {
-        let digest = hex(&Sha256::digest(bytes));
+        let digest = digest(bytes);
         if let Some(wanted) = spec.sha256.as_ref().filter(|wanted| **wanted != digest) {
             return Err(ComponentError::Digest { wanted: wanted.clone(), found: digest });
         }
-        inspect::binary(bytes)?;
-        let component = self.component(consumer, bytes, &digest).await?;
-        inspect::world(&component, &self.engine)?;
-        let mut linker = self.linker.clone();
-        capabilities::link(&mut linker, &granted).map_err(|error| inspect::wrong_type(&error))?;
-        let pre = linker.instantiate_pre(&component).map_err(|error| {
-            inspect::unlinkable(&component, &self.engine, |import| granted.has(import), &error)
-        })?;
-        let pre = wit::HandlerPre::new(pre).map_err(|error| inspect::wrong_type(&error))?;
+        let outline = Outline::read(bytes)?;
+        let flavours = inspect::flavours(&outline)?;
+        let side = self.side(&outline).await?;
+        let component = self.component(side, consumer, bytes, &digest).await?;
+        let world = world(side, &component, &outline, &flavours, &granted)?;
+        worlds::tell(consumer, world.flavour(), &flavours);
         let metrics = self.metrics.handler(consumer);
         let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
         let pool = Arc::new(Pool::new(bounds, metrics.clone()));
         self.admission.adopt(&pool);
         let ready = Ready {
-            pre,
-            engine: self.engine.clone(),
+            world,
+            engine: side.engine.clone(),
             grants: Arc::new(grants),
             granted: Arc::new(granted),
             consumer: consumer.into(),
@@ -138,27 +157,41 @@ impl Sandbox {
             weight: AtomicU32::new(1),
             heavy: self.heavy.clone(),
             metrics,
+            told: Arc::default(),
         };
         let handler = Handler { ready: Arc::new(ready), usual: Usual::default(), digest };
         handler.try_start().await?;
         Ok(handler)
     }
 
+    /// The engine for a component.
+    async fn side(&self, outline: &Outline) -> Result<&Side, ComponentError> {
+        if !outline.asynchronous {
+            return Ok(&self.synchronous);
+        }
+        let make = async || Side::new(self.options, Abi::Asynchronous);
+        self.asynchronous
+            .get_or_try_init(make)
+            .await
+            .map_err(|error| ComponentError::NotStartable { reason: format!("{error:#}") })
+    }
+
     async fn component(
         &self,
+        side: &Side,
         consumer: &str,
         bytes: &[u8],
         digest: &str,
     ) -> Result<Component, ComponentError> {
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&side.engine, digest)) {
             return Ok(component);
         }
         tracing::info!(consumer, kilobytes = bytes.len() / 1024, "compiling the handler");
-        let code = self.compiler.compile(&self.engine, bytes).await?;
-        let component = cache::deserialize(&self.engine, &code)
+        let code = self.compiler.compile(&side.engine, side.abi, bytes).await?;
+        let component = cache::deserialize(&side.engine, &code)
             .map_err(|error| ComponentError::Invalid { reason: format!("{error:#}") })?;
         if let Some(cache) = &self.cache {
-            cache.store(&self.engine, digest, &code);
+            cache.store(&side.engine, digest, &code);
         }
         Ok(component)
     }
@@ -169,6 +202,41 @@ impl Handler {
     pub fn short_digest(&self) -> String {
         format!("sha256:{}", &self.digest[..12])
     }
+}
+
+/// The component, linked, and the first interface that it can be called by.
+fn world(
+    side: &Side,
+    component: &Component,
+    outline: &Outline,
+    flavours: &[Flavour],
+    granted: &Granted,
+) -> Result<World, ComponentError> {
+    let mut why_not = None;
+    for flavour in flavours {
+        let linker = || {
+            let mut linker = state::linker(&side.engine)?;
+            flavour.link(&mut linker, side.abi)?;
+            capabilities::link(&mut linker, granted)?;
+            wasmtime::Result::Ok(linker)
+        };
+        let pre = linker().and_then(|linker| linker.instantiate_pre(component)).map_err(|error| {
+            inspect::unlinkable(component, &side.engine, |import| granted.has(import), &error)
+        });
+        let world = pre.and_then(|pre| {
+            World::new(*flavour, pre).map_err(|error| inspect::wrong_type(outline, *flavour, Some(&error)))
+        });
+        match world {
+            Ok(world) => return Ok(world),
+            Err(error) => drop(why_not.get_or_insert(error)),
+        }
+    }
+    Err(why_not.unwrap_or(ComponentError::WrongWorld { found: Vec::new() }))
+}
+
+/// SHA-256 of a component, in hex.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

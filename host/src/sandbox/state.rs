@@ -10,11 +10,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::message::{HeaderValue, Headers, Properties};
 
 use super::capabilities::{Granted, PerCall, Writes};
-use super::guest_log::{GuestLog, Volume};
+use super::guest_log::{Context, GuestLog, Volume};
 use super::instance::Turn;
 use super::limits::{Limits, Meter};
 use super::outbox::{Bounds, Grants, Outbox, Outgoing, Refusal, Request};
 use super::wit::warren::handler::{logging, publisher, types};
+use super::worlds::Foreign;
 use super::{Ready, random, wit};
 
 /// The most random bytes in one request: the host holds them all.
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) meter: Arc<Meter>,
     /// When the call has to be over.
     pub(super) end: Instant,
+    /// For components of other hosts.
+    pub(super) foreign: Foreign,
     message_id: Arc<str>,
     ready: ReadyParts,
 }
@@ -71,6 +74,7 @@ impl State {
             log,
             meter,
             end,
+            foreign: Foreign::new(Arc::clone(&ready.told)),
             message_id,
             ready: ReadyParts {
                 grants: Arc::clone(&ready.grants),
@@ -96,6 +100,36 @@ impl State {
     pub(super) fn end(&mut self) -> (Vec<Outgoing>, Writes) {
         self.log.end();
         (std::mem::take(&mut self.outbox).messages, self.capabilities.take_writes())
+    }
+}
+
+/// What worlds of other hosts publish through.
+impl State {
+    pub(super) fn grants(&self) -> &Grants {
+        &self.ready.grants
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        self.ready.bounds
+    }
+
+    /// Puts a message into the outbox.
+    pub(super) fn put(&mut self, publisher: &str, request: Request) -> Result<String, Refusal> {
+        let ReadyParts { grants, bounds, metrics } = &self.ready;
+        let put = self.outbox.put(grants, *bounds, &self.message_id, publisher, request);
+        put.inspect_err(|refusal| match refusal {
+            Refusal::TooMany(_) => metrics.limit_hit("publishes"),
+            Refusal::TooLarge(_) => metrics.limit_hit("publishMiB"),
+            Refusal::UnknownPublisher | Refusal::NotGranted | Refusal::Invalid(_) => {}
+        })
+    }
+
+    /// Says something about the message that is being handled.
+    pub(super) fn warn(&self, text: &str) {
+        let Context { consumer, message_id, .. } = self.log.context();
+        let (consumer, message_id) = (&*consumer, &*message_id);
+        let text = self.granted.redact(text);
+        tracing::warn!(consumer, message_id, "{text}");
     }
 }
 
@@ -125,20 +159,12 @@ impl publisher::Host for State {
             Ok(request) => request,
             Err(reason) => return Ok(Err(types::PublishError::Invalid(vec![reason]))),
         };
-        let ReadyParts { grants, bounds, metrics } = &self.ready;
-        let put = self.outbox.put(grants, *bounds, &self.message_id, &publisher, request);
-        Ok(put.map_err(|refusal| match refusal {
+        Ok(self.put(&publisher, request).map_err(|refusal| match refusal {
             Refusal::UnknownPublisher => types::PublishError::UnknownPublisher,
             Refusal::NotGranted => types::PublishError::NotGranted,
             Refusal::Invalid(reasons) => types::PublishError::Invalid(reasons),
-            Refusal::TooMany(limit) => {
-                metrics.limit_hit("publishes");
-                types::PublishError::TooMany(limit)
-            }
-            Refusal::TooLarge(limit) => {
-                metrics.limit_hit("publishMiB");
-                types::PublishError::TooLarge(limit)
-            }
+            Refusal::TooMany(limit) => types::PublishError::TooMany(limit),
+            Refusal::TooLarge(limit) => types::PublishError::TooLarge(limit),
         }))
     }
 }

@@ -10,7 +10,7 @@ use super::super::source::join;
 use super::super::substitute::is_name;
 use super::super::{
     Capabilities, FileGrant, HandlerSpec, HttpGrant, Isolation, Limits, Origin, Reuse, STORE_BYTES_MAX,
-    SecretGrant, StoreGrant,
+    SecretGrant, SignatureSpec, StoreGrant,
 };
 use super::Checker;
 
@@ -34,8 +34,13 @@ impl Checker<'_> {
         if raw.component.contains("://") {
             self.problems.extend(path_fault(&at, &raw.component));
         }
+        let component = self.files.path_from(&at, &raw.component);
         HandlerSpec {
-            component: self.files.path_from(&at, &raw.component),
+            signature: raw
+                .signature
+                .as_ref()
+                .map(|raw| self.signature(&join(&handler_at, "signature"), raw, &component)),
+            component,
             sha256: raw.sha256.clone(),
             isolation: raw.isolation,
             deadline: Duration::from_millis(raw.deadline_ms.unwrap_or(DEADLINE_MS).into()),
@@ -44,6 +49,26 @@ impl Checker<'_> {
             memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB) as usize * 1024 * 1024,
             concurrency: raw.concurrency.unwrap_or(CONCURRENCY),
         }
+    }
+
+    fn signature(&mut self, at: &str, raw: &raw::Signature, component: &str) -> SignatureSpec {
+        if minisign_verify::PublicKey::from_base64(&raw.public_key).is_err() {
+            let says = format!("`{}` is not a minisign public key", brief(&raw.public_key));
+            self.refuse(
+                Problem::at(join(at, "publicKey"), says)
+                    .because("such a key is 56 letters and digits of Base64, and begins with `RW`")
+                    .hint("it is the second line of the `minisign.pub` that `minisign -G` wrote"),
+            );
+        }
+        let file_at = join(at, "file");
+        let file = match &raw.file {
+            Some(file) => {
+                self.problems.extend(path_fault(&file_at, file).filter(|_| file.contains("://")));
+                self.files.path_from(&file_at, file)
+            }
+            None => format!("{component}.minisig"),
+        };
+        SignatureSpec { public_key: raw.public_key.clone(), file }
     }
 
     pub(super) fn capabilities(&mut self, at: &str, raw: &raw::Capabilities) -> Capabilities {

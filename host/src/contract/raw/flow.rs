@@ -198,6 +198,8 @@ pub(in crate::contract) struct Handler {
     /// SHA-256 of the component in lower-case hex; another file is refused.
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub(in crate::contract) sha256: Option<String>,
+    /// The component has to be signed with minisign; the signature is checked before anything of it is read.
+    pub(in crate::contract) signature: Option<Signature>,
     /// `fresh` (if not said): a new instance for each message. `reuse`: an instance handles many, one after the other.
     #[serde(default)]
     pub(in crate::contract) isolation: Isolation,
@@ -216,6 +218,18 @@ pub(in crate::contract) struct Handler {
     /// How many messages are handled at the same time; 16 if not said.
     #[schemars(range(min = 1, max = 1000))]
     pub(in crate::contract) concurrency: Option<u16>,
+}
+
+/// Who has to have signed a component.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::contract) struct Signature {
+    /// The minisign public key: the line of `minisign.pub` that begins with `RW`.
+    #[schemars(length(min = 1))]
+    pub(in crate::contract) public_key: String,
+    /// Path of the signature, relative to the contract file; that of the component with `.minisig` added if not said.
+    #[schemars(length(min = 1))]
+    pub(in crate::contract) file: Option<String>,
 }
 
 /// What an instance may keep from one message to the next.

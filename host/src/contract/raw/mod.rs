@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 pub(in crate::contract) use flow::{
     Allow, Command, Consumer, Event, Example, Handler, Limits, Message, OnFailure, Publisher, Reuse, Rpc,
+    Signature,
 };
 pub use flow::{DeliveryMode, Encoding, FailureAction, Isolation};
 pub use grants::Access;
