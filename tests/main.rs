@@ -48,11 +48,8 @@ mod documents;
 mod explain;
 mod handling;
 mod hostile;
-<<<<<<< HEAD
 mod http;
-=======
 mod inspecting;
->>>>>>> main
 mod io_bound;
 mod key_value;
 mod language;
