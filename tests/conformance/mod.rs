@@ -209,7 +209,8 @@ fn derived_id(input: &str) -> String {
 
 /// The sum of a counter over its labels.
 fn metric(host: &Host, name: &str) -> f64 {
-    let address = host.events("serving health and metrics")[0]["address"].as_str().expect("an address").to_owned();
+    let address =
+        host.events("serving health and metrics")[0]["address"].as_str().expect("an address").to_owned();
     let mut response = ureq::get(format!("http://{address}/metrics")).call().expect("metrics");
     let text = response.body_mut().read_to_string().expect("metrics");
     let lines = text.lines().filter(|line| line.starts_with(name));
