@@ -25,7 +25,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile bench-waiting stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -115,6 +115,10 @@ ci: lint test
 # On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
 bench-hostile: build behaviours broker
 	@$(BROKER_ENV) && ONLY='$(filter-out *,$(ONLY))' cargo test --release -p warren --test integration neighbours:: -- --ignored --nocapture
+
+# What a call costs on a fiber and on a thread, and a thousand that wait.
+bench-waiting: setup
+	@cargo bench -p warren --bench waiting
 
 bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"

@@ -35,7 +35,7 @@ fn serve(seen: &Arc<Seen>) -> u16 {
     let seen = Arc::clone(seen);
     runtime().spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&seen)));
+            runtime().spawn(answer(stream, Arc::clone(&seen)));
         }
     });
     port

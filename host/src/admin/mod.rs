@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
 
@@ -58,6 +59,7 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Answers until the runtime ends.
 pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, health: Arc<Health>) {
     let service = TowerToHyperService::new(router(metrics, health));
+    let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -74,7 +76,7 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, health: Arc<Hea
             .timer(TokioTimer::new())
             .header_read_timeout(REQUEST_MAX)
             .serve_connection(TokioIo::new(stream), service.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             drop(tokio::time::timeout(CONNECTION_MAX, connection).await);
             drop(place);
         });

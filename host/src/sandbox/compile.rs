@@ -16,8 +16,9 @@ use crate::cli::Exit;
 use super::engine::{self, Abi};
 use super::inspect::ComponentError;
 
-/// How long compiling one component may take if nothing is said, in seconds. Python's takes 5 s on two cores.
-const SECONDS: u64 = 120;
+/// How long compiling one component may take if nothing is said, in seconds. Python's takes 5 s on two
+/// cores that do nothing else.
+const SECONDS: u64 = 300;
 /// How much memory compiling one component may take if nothing is said, in MiB. Python's takes less than 1,000.
 const MEMORY_MIB: u64 = 3_072;
 /// The most bytes of compiled code. Python's has 35 MB.
