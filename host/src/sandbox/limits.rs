@@ -1,8 +1,9 @@
 //! What one call may use, and which of it ran out.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::ResourceLimiter;
 
 use crate::contract;
@@ -100,34 +101,40 @@ impl ResourceLimiter for Limits {
     }
 }
 
-/// How long a call has computed. Read while it does, from within.
-#[derive(Debug)]
+/// How long a call has computed, by the clock of the thread that it has: what others take of the processor meanwhile does
+/// not count. Read while it computes, from within.
+#[derive(Debug, Default)]
 pub(super) struct Meter {
-    base: Instant,
     /// Nanoseconds of the stretches that are over.
     busy: AtomicU64,
-    /// When this stretch began, in nanoseconds after `base`.
+    /// What the thread had computed when this stretch began, in nanoseconds.
     since: AtomicU64,
+}
+
+/// What this thread has computed, in nanoseconds.
+fn of_thread() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or_default() * 1_000_000_000 + nanoseconds.unwrap_or_default()
 }
 
 impl Meter {
     pub(super) fn new() -> Self {
-        Self { base: Instant::now(), busy: AtomicU64::new(0), since: AtomicU64::new(0) }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        Self::default()
     }
 
     /// The call is given a thread.
     pub(super) fn begins(&self) {
-        self.since.store(self.now(), Ordering::Relaxed);
+        self.since.store(of_thread(), Ordering::Relaxed);
     }
 
     /// The call gives its thread back.
     pub(super) fn ends(&self) {
-        let stretch = self.now().saturating_sub(self.since.load(Ordering::Relaxed));
-        self.busy.fetch_add(stretch, Ordering::Relaxed);
+        self.busy.fetch_add(self.stretch(), Ordering::Relaxed);
+    }
+
+    fn stretch(&self) -> u64 {
+        of_thread().saturating_sub(self.since.load(Ordering::Relaxed))
     }
 
     /// The stretches that are over.
@@ -137,7 +144,6 @@ impl Meter {
 
     /// With the stretch that lasts. Only for the thread that computes.
     pub(super) fn busy_with_this(&self) -> Duration {
-        let stretch = self.now().saturating_sub(self.since.load(Ordering::Relaxed));
-        self.busy() + Duration::from_nanos(stretch)
+        self.busy() + Duration::from_nanos(self.stretch())
     }
 }
