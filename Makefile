@@ -10,6 +10,7 @@
 #   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes an hour, writes
 #                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them
 #   make ci              what CI runs: formatting, lints, all tests
+#   make bench-hostile   what handlers lose to a hostile one in the same host; writes tests/hostile/RESULTS.md
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make stop            stop the project's own RabbitMQ
 
@@ -24,7 +25,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile bench-waiting stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -80,8 +81,10 @@ integration: build handlers behaviours foreign documents broker
 languages: build behaviours broker
 	@echo "== guest languages: toolchains, SDKs, templates"
 	@guests/languages $(filter-out *,$(ONLY))
+	@echo "== the order system, each handler in another language"
+	@examples/orders-polyglot/build --test $(filter-out *,$(ONLY)) || [ $$? = 3 ]
 	@echo "== conformance: one table for all languages, the real binary, a real RabbitMQ"
-	@$(BROKER_ENV) && cargo test --release -p warren --test integration conformance::
+	@$(BROKER_ENV) && cargo test --release -p warren --test integration -- conformance:: border:: polyglot::
 
 # The host with the failpoints that the fault harness kills it at.
 failpoints: build
@@ -102,11 +105,20 @@ lint:
 	@echo "== formatting and lints"
 	@cargo fmt --all -- --check
 	@cargo fmt --manifest-path guests/Cargo.toml --all -- --check
+	@cargo fmt --manifest-path guests/rust/template/Cargo.toml -- --check
 	@cargo fmt --manifest-path $(HANDLERS)/Cargo.toml --all -- --check
 	@rustfmt --check --edition 2024 tests/chaos/src/scenarios/*.rs # found by build.rs, where cargo fmt does not look
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 
 ci: lint test
+
+# On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
+bench-hostile: build behaviours broker
+	@$(BROKER_ENV) && ONLY='$(filter-out *,$(ONLY))' cargo test --release -p warren --test integration neighbours:: -- --ignored --nocapture
+
+# What a call costs on a fiber and on a thread, and a thousand that wait.
+bench-waiting: setup
+	@cargo bench -p warren --bench waiting
 
 bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"

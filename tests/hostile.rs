@@ -15,15 +15,15 @@ const INNOCENT: usize = 200;
 
 /// A guest, and what has to come of it.
 #[derive(Debug)]
-struct Hostile {
-    name: String,
+pub(crate) struct Hostile {
+    pub(crate) name: String,
     /// Keys of `handler` beside the component.
     handler: String,
-    end: End,
+    pub(crate) end: End,
 }
 
 #[derive(Debug)]
-enum End {
+pub(crate) enum End {
     /// The message is handled, and so many are published.
     Handled(usize),
     /// The message is dead-lettered with this class, and an error that contains this text.
@@ -33,7 +33,7 @@ enum End {
 }
 
 /// All that `guests/hostile` makes.
-fn zoo() -> Vec<Hostile> {
+pub(crate) fn zoo() -> Vec<Hostile> {
     let table = std::fs::read_to_string(guests::hostile().join("hostile.tsv")).expect("the table");
     let hostile = |line: &str| {
         let [name, handler, end, what, says] =
@@ -50,7 +50,8 @@ fn zoo() -> Vec<Hostile> {
     zoo
 }
 
-fn contract(hostile: &Hostile, isolation: &str) -> String {
+/// Both consumers.
+pub(crate) fn contract(hostile: &Hostile, isolation: &str) -> String {
     let Hostile { handler, .. } = hostile;
     let innocent = TELLS.file();
     format!(

@@ -35,7 +35,7 @@ fn serve(seen: &Arc<Seen>) -> u16 {
     let seen = Arc::clone(seen);
     runtime().spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&seen)));
+            runtime().spawn(answer(stream, Arc::clone(&seen)));
         }
     });
     port
@@ -47,6 +47,10 @@ async fn answer(mut stream: TcpStream, seen: Arc<Seen>) {
         let waiting = seen.waiting.fetch_add(1, Ordering::Relaxed) + 1;
         seen.most.fetch_max(waiting, Ordering::Relaxed);
         tokio::time::sleep(WAIT).await;
+        // On a slow machine the first would be answered before the last has come: they wait for each other, once.
+        while seen.most.load(Ordering::Relaxed) < IN_FLIGHT {
+            tokio::time::sleep(WAIT).await;
+        }
         seen.waiting.fetch_sub(1, Ordering::Relaxed);
         seen.answered.fetch_add(1, Ordering::Relaxed);
         if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
@@ -91,7 +95,7 @@ fn a_thousand_messages_wait_at_once_on_few_threads_and_in_little_memory() {
         peak_kib / MIB,
     );
     host.finish();
-    assert!(most >= IN_FLIGHT / 2, "{most} waited at once");
+    assert_eq!(most, IN_FLIGHT, "waited at once");
     assert!(threads < 100, "{threads} threads");
     assert!(peak_kib < 1024 * MIB, "{peak_kib} KiB");
 }

@@ -169,17 +169,17 @@ fn what_is_published_is_compressed_as_the_contract_says() {
 
 #[test]
 fn what_cannot_be_run_yet_is_sound_and_refused_by_name() {
-    for (from, to, says) in [(
-        "publishes:",
-        "capabilities: { config: { a: b } }, publishes:",
-        "a handler with the capability `config`",
-    )] {
-        let project = Project::new(&Worker::new(SUCCEEDS).to_string().replace(from, to));
-        let check = project.run(&["check", "contract.yaml"]);
-        assert_eq!(check.code, Some(0), "{}", check.stderr);
-        assert!(check.stdout.contains("`warren run` will refuse it"), "{}", check.stdout);
-        let run = project.run(&["run", "contract.yaml"]);
-        assert_eq!(run.code, Some(78));
-        assert!(run.stderr.contains(says), "{}", run.stderr);
-    }
+    let rpcs =
+        "rpcs:\n  quote: { queue: work, request: task, response: echo, timeoutMs: 5000 }\nconsumers:\n";
+    let contract = Worker::new(SUCCEEDS).to_string();
+    let contract =
+        contract.replace("commands:\n  task: { exchange: in, routingKey: task, message: task }\n", "");
+    let contract = contract.replace("consumers:\n", rpcs).replace("command: task, queue: work", "rpc: quote");
+    let project = Project::new(&contract);
+    let check = project.run(&["check", "contract.yaml"]);
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+    assert!(check.stdout.contains("`warren run` will refuse it"), "{}", check.stdout);
+    let run = project.run(&["run", "contract.yaml"]);
+    assert_eq!(run.code, Some(78));
+    assert!(run.stderr.contains("the rpc `quote` cannot be run by this version"), "{}", run.stderr);
 }

@@ -14,12 +14,12 @@
 //! - `conformance`: the template of every guest language, held against one table.
 //! - `at_most_once`: consumers that are acked on receipt.
 //! - `io_bound`: a thousand messages that wait at once.
-//! - `capabilities`: what handlers are granted beside their messages.
+//! - `capabilities`, `http`, `key_value`: what handlers are granted beside their messages.
 //! - `connections`: lost connections, killed hosts, deleted queues.
 //! - `addresses`: several addresses of the broker, and credentials that are taken away.
 //! - `tls`: TLS, mutual TLS, and what is wrong with certificates.
 //! - `shutdown`: stopping.
-//! - `hostile`: handlers that mean harm.
+//! - `hostile`: handlers that mean harm; `neighbours`: what others lose to them (`make bench-hostile`).
 //! - `sandbox`: what handlers may use, and what instances keep.
 //! - `planning`: `warren plan` and `warren apply`.
 //! - `applied`: what the broker reports after `apply`, for every contract of the corpus.
@@ -48,10 +48,13 @@ mod documents;
 mod explain;
 mod handling;
 mod hostile;
+mod http;
 mod inspecting;
 mod io_bound;
+mod key_value;
 mod language;
 mod native_delay;
+mod neighbours;
 mod outcomes;
 mod peers;
 mod planning;

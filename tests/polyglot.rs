@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
 use crate::support::client::{Got, Letter};
-use crate::support::eventually;
 use crate::support::host::Project;
 
 /// How long the host may take to compile the components, where nothing is cached and other tests run beside.
@@ -136,7 +135,7 @@ fn every_order_is_accounted_for_with_each_handler_in_another_language() {
     let project = Project::new(&contract);
     std::os::unix::fs::symlink(example.join("../orders/schemas"), project.path("schemas")).expect("a link");
     let host = project.launch(&vhost.url(), &[]);
-    eventually("the host is ready", COMPILING, || (!host.events("ready").is_empty()).then_some(()));
+    host.until_ready_within(1, COMPILING);
     let orders =
         KINDS.iter().flat_map(|kind| (0..kind.orders).map(move |n| (format!("{}-{n}", kind.name), kind)));
     let orders: Vec<(String, &Kind)> = orders.collect();

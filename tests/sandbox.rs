@@ -1,7 +1,5 @@
 //! What handlers may use, and what their instances keep: fresh and reused instances, places, metrics.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,6 +10,7 @@ use crate::support::contract::Worker;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, FLOODS_LOGS, Guest, KEEPS_STATE, LOOPS, SLEEPS};
 use crate::support::host::{Host, Project};
+use crate::support::{get, value};
 
 /// Sends payloads one after the other, and gives how many calls the instance of each had had.
 fn calls(vhost: &Vhost, payloads: &[Value]) -> Vec<i64> {
@@ -160,20 +159,6 @@ fn calls_beyond_the_places_of_the_host_wait() {
     vhost.client.take("echoes", 10);
     host.finish();
     assert_eq!(vhost.leftovers(), [].into());
-}
-
-/// The answer of the host's own HTTP server.
-fn get(port: u16, path: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the host listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    answer
-}
-
-fn value(metrics: &str, name: &str) -> i64 {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
 }
 
 #[test]

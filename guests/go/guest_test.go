@@ -1,6 +1,7 @@
 package guest_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -129,4 +130,19 @@ func TestLogLinesGoToTheHost(t *testing.T) {
 	if said := strings.Join(host.Logged, "|"); said != expected {
 		t.Error(said)
 	}
+}
+
+func FuzzABodyIsReadOrRefusedAsPermanent(f *testing.F) {
+	for _, seed := range []string{whole, `{"items":[null]}`, `"\ud83d"`, "\"\\", `{"ID":1,"id":"o"}`, `[{"price":1}]`, `null`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, err := guest.Decode[order](body)
+		if err != nil && (guest.ClassOf(err) != guest.ClassPermanent || !strings.HasPrefix(err.Error(), "payload: ")) {
+			t.Error(err)
+		}
+		if err == nil && !json.Valid(body) {
+			t.Error("taken, and no JSON")
+		}
+	})
 }

@@ -1,15 +1,25 @@
 //! What the SDKs put in place of what a language lacks in a sandbox, seen from within: `guests/*/checks`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
-use crate::support::host::{Host, Project};
+use crate::support::client::{Got, Letter};
+use crate::support::host::Project;
 
-/// Hands tasks to the checks of a language. Gives back what was reported, what was logged, and why each dead letter died.
-fn run(language: &str, tasks: &[Value]) -> Option<(Vec<Value>, Vec<Value>, Vec<(Value, String)>)> {
+/// Instances that look around.
+const LOOKS: usize = 3;
+
+/// What the checks of a language reported and logged, and why each task died that did.
+struct Seen {
+    reports: Vec<Value>,
+    logs: Vec<Value>,
+    dead: BTreeMap<String, String>,
+}
+
+/// Has the checks of a language look around three times, and fail at each of `tasks`.
+fn run(language: &str, tasks: &[&str]) -> Option<Seen> {
     let component = super::component(language, &format!("{language}/checks"))?;
     let vhost = Vhost::fresh(&format!("checks-{language}"));
     let contract = "contract: checks
@@ -20,40 +30,31 @@ queues:
   reports: {}
   dead: {}
 bindings:
-  reports: { exchange: out, queue: reports, routingKey: report }
+  reports: { exchange: out, queue: reports, routingKey: echoed }
   dead: { exchange: dlx, queue: dead, routingKey: dead }
 messages: { any: { payload: { type: object } } }
 commands: { task: { exchange: in, routingKey: task, message: any } }
-publishers: { report: { exchange: out, routingKey: report, message: any, externalConsumers: true } }
+publishers: { echoed: { exchange: out, routingKey: echoed, message: any, externalConsumers: true } }
 consumers:
-  worker: { command: task, queue: work, publishes: [report], handler: { component: handler.wasm, deadlineMs: 60000 } }
+  worker: { command: task, queue: work, publishes: [echoed], handler: { component: handler.wasm, deadlineMs: 60000 } }
 ";
     let project = Project::new(&contract);
     std::fs::copy(component, project.path("handler.wasm")).expect("a component");
-    let host = project.start_with(&vhost.url(), &["--log", "debug,lapin=off"]);
-    let letters = tasks.iter().enumerate().map(|(n, task)| Letter::json(&format!("m-{n}"), task)).collect();
-    vhost.client.publish_all("in", "task", letters);
-    let failing = tasks.iter().filter(|task| **task != json!({})).count();
-    let reports = vhost
-        .client
-        .take("reports", tasks.len() - failing)
-        .iter()
-        .map(crate::support::client::Got::json)
-        .collect();
-    let dead = vhost.client.take("dead", failing);
-    let logs = guest_logs(&host);
+    let host = super::launch(&project, &vhost);
+    let looks = ["look"; LOOKS];
+    let letters = looks.iter().chain(tasks).enumerate();
+    let letters = letters.map(|(n, task)| Letter::json(&format!("m-{n}"), &json!({ "task": task })));
+    vhost.client.publish_all("in", "task", letters.collect());
+    let reports = vhost.client.take("reports", LOOKS).iter().map(Got::json).collect();
+    let dead = vhost.client.take("dead", tasks.len());
+    let logs = host.events("").into_iter().filter(|event| event["target"] == "guest").collect();
     host.finish();
-    Some((reports, logs, dead.iter().map(|letter| (letter.json(), letter.text("x-last-error"))).collect()))
-}
-
-fn guest_logs(host: &Host) -> Vec<Value> {
-    host.events("").into_iter().filter(|event| event["target"] == "guest").collect()
-}
-
-/// Why the message with this task is dead.
-#[track_caller]
-fn reason<'a>(dead: &'a [(Value, String)], task: &Value) -> &'a str {
-    dead.iter().find(|(found, _)| found == task).map(|(_, reason)| reason.as_str()).expect("a dead letter")
+    let task = |letter: &Got| letter.json()["task"].as_str().unwrap_or_default().to_owned();
+    Some(Seen {
+        reports,
+        logs,
+        dead: dead.iter().map(|letter| (task(letter), letter.text("x-last-error"))).collect(),
+    })
 }
 
 #[track_caller]
@@ -82,31 +83,29 @@ fn random_numbers_differ(reports: &[Value]) {
 
 #[test]
 fn javascript_has_what_the_sdk_adds_to_quickjs() {
-    let [promise, string, header] =
-        [json!({ "async": true }), json!({ "string": true }), json!({ "header": true })];
-    let tasks = [json!({}), json!({}), json!({}), promise.clone(), string.clone(), header.clone()];
-    let Some((reports, logs, dead)) = run("javascript", &tasks) else { return };
+    let Some(Seen { reports, logs, dead }) = run("javascript", &["promise", "string", "header"]) else {
+        return;
+    };
     random_numbers_differ(&reports);
     is_logged(&logs, "INFO", r#"seen by {} [1,{"two":"2"}]"#);
     is_logged(&logs, "DEBUG", "half a surrogate pair \u{fffd} \u{fffd}=\"\u{fffd}\"");
-    assert!(reason(&dead, &promise).contains("a promise would not be awaited"), "{dead:?}");
-    assert!(reason(&dead, &string).contains("what was thrown is no Error: only a string"), "{dead:?}");
-    assert!(reason(&dead, &header).contains("beyond 2^53"), "{dead:?}");
     is_logged(&logs, "ERROR", "handler threw TypeError: a handler is a synchronous function");
+    assert!(dead["promise"].contains("a promise would not be awaited"), "{dead:?}");
+    assert!(dead["string"].contains("what was thrown is no Error: only a string"), "{dead:?}");
+    assert!(dead["header"].contains("beyond 2^53"), "{dead:?}");
 }
 
 #[test]
 fn python_has_what_the_sdk_promises() {
-    let [exit, value, header] =
-        [json!({ "exit": true }), json!({ "value": true }), json!({ "header": true })];
-    let tasks = [json!({}), json!({}), json!({}), exit.clone(), value.clone(), header.clone()];
-    let Some((reports, logs, dead)) = run("python", &tasks) else { return };
+    let Some(Seen { reports, logs, dead }) = run("python", &["exit", "value", "header"]) else { return };
     random_numbers_differ(&reports);
     is_logged(&logs, "INFO", r#"seen by logging n="1" logger="checks""#);
+    is_logged(&logs, "INFO", "said by print");
     is_logged(&logs, "DEBUG", "not lost");
     is_logged(&logs, "ERROR", "KeyError: 'missing'");
-    assert!(reason(&dead, &exit).contains("SystemExit"), "{dead:?}");
-    assert!(reason(&dead, &value).contains("this one returned 7"), "{dead:?}");
-    assert!(reason(&dead, &header).contains("does not fit into 64 bits"), "{dead:?}");
+    is_logged(&logs, "ERROR", "cannot be logged: '%s and %s'");
     is_logged(&logs, "ERROR", "handler raised SystemExit: 0");
+    assert!(dead["exit"].contains("SystemExit"), "{dead:?}");
+    assert!(dead["value"].contains("this one returned 7"), "{dead:?}");
+    assert!(dead["header"].contains("does not fit into 64 bits"), "{dead:?}");
 }

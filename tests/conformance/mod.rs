@@ -23,6 +23,8 @@ use table::Row;
 
 /// How long the whole table may take: busy handlers are tried again after two seconds.
 const TABLE_LIMIT: Duration = Duration::from_secs(120);
+/// How long it may take until a host is ready: Python takes a while to compile, and others are at work.
+const READY_LIMIT: Duration = Duration::from_secs(300);
 /// How often instances are called before the table is run on them; `WARREN_CONFORMANCE_CALLS` says otherwise.
 const CALLS: usize = 100_000;
 /// Calls at the same time, and so instances.
@@ -124,7 +126,15 @@ consumers:
 fn start(vhost: &Vhost, component: &Path, isolation: &str) -> Host {
     let project = Project::new(&contract(isolation));
     std::fs::copy(component, project.path("handler.wasm")).expect("a component");
-    project.start_with(&vhost.url(), &["--log", "debug,lapin=off", "--admin", "127.0.0.1:0"])
+    launch(&project, vhost)
+}
+
+/// Starts a host that logs everything, and waits until it is ready.
+fn launch(project: &Project, vhost: &Vhost) -> Host {
+    let host =
+        project.launch(&vhost.url(), &["--log", "warn,warren=debug,guest=debug", "--admin", "127.0.0.1:0"]);
+    host.until_ready_within(1, READY_LIMIT);
+    host
 }
 
 fn fresh(language: &str, file: &str) {
@@ -171,7 +181,11 @@ fn load(vhost: &Vhost, calls: usize) {
             letter.header("tenant", table::text(&format!("tenant-{n}")))
         };
         vhost.client.publish_all("in", "task", batch.clone().map(order).collect());
-        let published = vhost.client.take("accepted", batch.len());
+        let mut left = batch.len();
+        let published = vhost.client.take_until("accepted", |_| {
+            left -= 1;
+            left == 0
+        });
         let mut orders = BTreeSet::new();
         for message in &published {
             let body = message.json();
@@ -195,7 +209,7 @@ fn derived_id(input: &str) -> String {
 
 /// The sum of a counter over its labels.
 fn metric(host: &Host, name: &str) -> f64 {
-    let address = host.events("serving /livez")[0]["address"].as_str().expect("an address").to_owned();
+    let address = host.events("serving health and metrics")[0]["address"].as_str().expect("an address").to_owned();
     let mut response = ureq::get(format!("http://{address}/metrics")).call().expect("metrics");
     let text = response.body_mut().read_to_string().expect("metrics");
     let lines = text.lines().filter(|line| line.starts_with(name));

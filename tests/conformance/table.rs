@@ -145,6 +145,10 @@ impl Row {
             Some("handled") => Some("handled".to_owned()),
             Some("dead-lettered" | "will be retried") => {
                 let field = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+                // Back from a wait queue before the time that the handler asked for, it is not handed to it.
+                if field("reason").starts_with("not due yet") {
+                    return None;
+                }
                 Some(format!("{}: {}", field("outcome"), field("reason")))
             }
             _ => None,

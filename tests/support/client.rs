@@ -210,23 +210,32 @@ impl Client {
 
     /// Takes messages out of a queue, many and fast, until there were `count` different ids.
     pub(crate) fn take_ids(&self, queue: &str, count: usize) -> Vec<String> {
+        let mut different = std::collections::HashSet::new();
+        let enough = |message: &Got| {
+            different.insert(message.id());
+            different.len() >= count
+        };
+        self.take_until(queue, enough).iter().map(Got::id).collect()
+    }
+
+    /// Takes messages out of a queue, many and fast, until `enough` is true of one.
+    pub(crate) fn take_until(&self, queue: &str, mut enough: impl FnMut(&Got) -> bool) -> Vec<Got> {
         let consume = async |channel: &Channel| {
             channel.basic_qos(1000, BasicQosOptions::default()).await?;
             let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-            let consumer = channel.basic_consume(queue.into(), "ids".into(), options, FieldTable::default());
+            let consumer = channel.basic_consume(queue.into(), "fast".into(), options, FieldTable::default());
             let mut consumer = consumer.await?;
-            let mut ids = Vec::new();
-            let mut different = std::collections::HashSet::new();
-            while different.len() < count {
+            let mut taken = Vec::new();
+            loop {
                 let next = tokio::time::timeout(SOON, consumer.next()).await;
                 let Ok(Some(message)) = next else {
-                    panic!("{} of {count} messages came to `{queue}`", different.len())
+                    panic!("{} messages came to `{queue}`, not enough", taken.len())
                 };
-                let id = Got::from(message?).id();
-                different.insert(id.clone());
-                ids.push(id);
+                taken.push(Got::from(message?));
+                if taken.last().is_some_and(&mut enough) {
+                    return Ok(taken);
+                }
             }
-            Ok(ids)
         };
         self.with_channel(consume).unwrap_or_else(|error| panic!("cannot consume from `{queue}`: {error}"))
     }

@@ -227,7 +227,12 @@ impl Host {
 
     /// Waits until the host has been ready `count` times: once for each connection.
     pub(crate) fn until_ready(&self, count: usize) {
-        eventually("the host is ready", SOON, || {
+        self.until_ready_within(count, SOON);
+    }
+
+    /// As `until_ready`, for components that take long to compile.
+    pub(crate) fn until_ready_within(&self, count: usize, limit: Duration) {
+        eventually("the host is ready", limit, || {
             let ended = self.child.borrow_mut().try_wait().expect("a child");
             let said = self.events("ready");
             let ready = said.iter().filter(|event| event["message"] == "ready").count() >= count;

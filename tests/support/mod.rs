@@ -11,6 +11,8 @@ pub(crate) mod host;
 pub(crate) mod server;
 pub(crate) mod tls;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -50,4 +52,19 @@ pub(crate) fn runtime() -> &'static Runtime {
 /// Awaits in a test.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     runtime().block_on(future)
+}
+
+/// The answer of the host's own HTTP server.
+pub(crate) fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the host listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
+/// A number among the metrics, by its name with its labels; 0 if it is not there.
+pub(crate) fn value(metrics: &str, name: &str) -> i64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
 }

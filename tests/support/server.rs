@@ -29,6 +29,12 @@ struct Seen {
     requests: Mutex<Vec<String>>,
 }
 
+impl Seen {
+    fn remember(&self, request: String) {
+        self.requests.lock().expect("no panic").push(request);
+    }
+}
+
 impl Server {
     /// Serves plain HTTP.
     pub(crate) fn start() -> Self {
@@ -102,7 +108,7 @@ fn talk(stream: impl Read + Write, seen: &Seen) -> Result<()> {
         let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
         stream.read_exact(&mut body)?;
         let asked = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
-        seen.requests.lock().expect("no panic").push(format!("{asked} {}", header("host")));
+        seen.remember(format!("{asked} {}", header("host")));
         let path = asked.split_once(' ').map_or("", |(_, path)| path);
         answer(stream.get_mut(), path, &head, &body)?;
     }

@@ -20,7 +20,9 @@ pub fn step(step: &[String]) -> String {
         ["list", at, path] => list(at, path),
         ["remove", at, path] => folder(at).and_then(|folder| folder.unlink_file_at(path)).map(done),
         ["make", at, path] => folder(at).and_then(|folder| folder.create_directory_at(path)).map(done),
-        ["symlink", at, target, path] => folder(at).and_then(|folder| folder.symlink_at(target, path)).map(done),
+        ["symlink", at, target, path] => {
+            folder(at).and_then(|folder| folder.symlink_at(target, path)).map(done)
+        }
         ["readlink", at, path] => folder(at).and_then(|folder| folder.readlink_at(path)),
         ["rename", at, old, to, new] => two(at, to, |from, to| from.rename_at(old, to, new)),
         ["link", at, old, to, new] => {

@@ -98,7 +98,9 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchStore => f.write_str("the contract has no such key-value store"),
-            Self::NotGranted => f.write_str("the contract does not list the key-value store for this consumer"),
+            Self::NotGranted => {
+                f.write_str("the contract does not list the key-value store for this consumer")
+            }
             Self::Other(text) => f.write_str(text),
         }
     }
