@@ -75,7 +75,7 @@ unit: build
 
 integration: build handlers behaviours foreign documents broker
 	@echo "== integration tests: the real binary, a real RabbitMQ, one vhost for each test"
-	@$(BROKER_ENV) && cargo test --release -p warren --test integration
+	@$(BROKER_ENV) && WARREN_CONFORMANCE_CALLS=$${WARREN_CONFORMANCE_CALLS:-2000} cargo test --release -p warren --test integration
 
 # A language whose toolchain cannot be had here is left out, unless WARREN_TEST_LANGUAGES=required.
 languages: build behaviours broker
