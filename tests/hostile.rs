@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::support::broker::Vhost;
 use crate::support::client::Letter;
+use crate::support::forwarder::free_port;
 use crate::support::guests::{self, TELLS};
 use crate::support::host::Project;
+use crate::support::until_called;
 
 /// How many messages the handler beside it has to handle.
 const INNOCENT: usize = 200;
@@ -93,14 +95,15 @@ fn meets_its_end(hostile: &Hostile, isolation: &str) {
         return;
     }
     let vhost = Vhost::fresh(&hostile.name);
-    let host = project.start(&vhost);
+    let port = free_port();
+    let host = project.start_with(&vhost.url(), &["--admin", &format!("127.0.0.1:{port}")]);
     let letters = |count: usize| (0..count).map(|n| Letter::json(&format!("m-{n}"), &json!({ "n": n })));
     vhost.client.publish_all("in", "harm", letters(3).collect());
     vhost.client.publish_all("in", "task", letters(INNOCENT).collect());
     vhost.client.take("told", INNOCENT);
-    vhost.client.until_ready("hostile", 0);
     match &hostile.end {
         End::Handled(published) => {
+            until_called(port, "hostile", "handled", 3);
             assert_eq!(vhost.client.take("echoes", published * 3).len(), published * 3, "{}", hostile.name);
         }
         End::Dead(class, says) => {

@@ -10,7 +10,7 @@ use crate::support::contract::Worker;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, FLOODS_LOGS, Guest, KEEPS_STATE, LOOPS, SLEEPS};
 use crate::support::host::{Host, Project};
-use crate::support::{get, value};
+use crate::support::{get, until_called, value};
 
 /// Sends payloads one after the other, and gives how many calls the instance of each had had.
 fn calls(vhost: &Vhost, payloads: &[Value]) -> Vec<i64> {
@@ -71,10 +71,11 @@ fn no_byte_passes_from_one_message_to_the_next() {
     let worker = Worker::new(KEEPS_STATE).retry("mode: none").handler("deadlineMs: 60000, concurrency: 4");
     let project = Project::new(&worker.to_string().replace("handlers/keeps_state.wasm", "suspicious.wasm"));
     project.write("suspicious.wasm", guests::hostile_component("suspicious"));
-    let host = project.start(&vhost);
+    let port = free_port();
+    let host = project.start_with(&vhost.url(), &["--admin", &format!("127.0.0.1:{port}")]);
     let letters = (0..1_000).map(|n| Letter::json(&format!("m-{n}"), &json!({}))).collect();
     vhost.client.publish_all("in", "task", letters);
-    vhost.client.until_ready("work", 0);
+    until_called(port, "worker", "handled", 1_000);
     host.finish();
     assert_eq!(vhost.leftovers(), [].into());
 }

@@ -68,3 +68,11 @@ pub(crate) fn value(metrics: &str, name: &str) -> i64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
 }
+
+/// Waits until a consumer's handler has been called so often with this outcome.
+pub(crate) fn until_called(port: u16, consumer: &str, outcome: &str, times: i64) {
+    let name = format!("warren_guest_calls_total{{consumer=\"{consumer}\",outcome=\"{outcome}\"}}");
+    eventually(&format!("{name} {times}"), SOON, || {
+        (value(&get(port, "/metrics"), &name) >= times).then_some(())
+    });
+}
