@@ -102,7 +102,9 @@ impl Handler {
         }
         let answer = match ran {
             Ran::Done(answer) => answer,
-            Ran::Late => Answer {
+            // A host fault costs no attempt, whenever it comes.
+            Ran::Overdue(answer) if answer.outcome.is_err() => answer,
+            Ran::Overdue(_) | Ran::Late => Answer {
                 outcome: Ok(Outcome::Faulted(Fault::Deadline(ready.spec.deadline))),
                 outbox: Vec::new(),
                 writes: Writes::default(),
@@ -153,7 +155,7 @@ impl Handler {
             instance::try_one(&trial, place, turn, look).await
         };
         match lane::run(work, meter, end.into(), &ready.heavy, false).await {
-            Ran::Late => {
+            Ran::Overdue(_) | Ran::Late => {
                 let late = Outcome::Faulted(Fault::Deadline(ready.spec.deadline));
                 return Err(not_startable(late.reason()));
             }

@@ -20,6 +20,8 @@ pub(super) const HEAVY: Duration = Duration::from_millis(2);
 pub(super) enum Ran<T> {
     /// It is over.
     Done(T),
+    /// It is over, and came too late: it kept its thread beyond the end, as a host call can.
+    Overdue(T),
     /// It is not, and its time is. It is stopped wherever it is, and its instance is gone.
     Late,
 }
@@ -57,14 +59,14 @@ pub(super) async fn run<T: Send + 'static>(
             Poll::Pending => Poll::Pending,
         });
         match timeout_at(end, ordinary).await {
-            Ok(Some(done)) => return Ran::Done(done),
+            Ok(Some(done)) => return ended(done, end),
             Ok(None) => {}
             Err(_) => return Ran::Late,
         }
     }
     let mut task = AbortOnDrop(heavy.spawn(work));
     match timeout_at(end, &mut task.0).await {
-        Ok(Ok(done)) => Ran::Done(done),
+        Ok(Ok(done)) => ended(done, end),
         // Its time is over for the message; what still computes is interrupted at the next tick that finds it computing.
         Err(_) => Ran::Late,
         Ok(Err(error)) => match error.try_into_panic() {
@@ -74,10 +76,59 @@ pub(super) async fn run<T: Send + 'static>(
     }
 }
 
+fn ended<T>(done: T, end: Instant) -> Ran<T> {
+    if Instant::now() < end { Ran::Done(done) } else { Ran::Overdue(done) }
+}
+
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(work: impl Future<Output = u8> + Send + 'static, at_once: bool) -> Ran<u8> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.unwrap();
+        let end = Instant::now() + Duration::from_millis(50);
+        runtime.block_on(run(work, Arc::new(Meter::new()), end, runtime.handle(), at_once))
+    }
+
+    /// Keeps its thread for so long, as a host call does.
+    fn keep(time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn what_is_over_after_its_end_is_told_from_what_is_in_time() {
+        for at_once in [false, true] {
+            assert!(matches!(runs(async { 7 }, at_once), Ran::Done(7)));
+            let never = std::future::pending();
+            assert!(matches!(runs(never, at_once), Ran::Late));
+        }
+        let long = async {
+            keep(Duration::from_millis(60));
+            7
+        };
+        assert!(matches!(runs(long, false), Ran::Overdue(7)));
+    }
+
+    #[test]
+    fn what_computes_for_long_goes_on_elsewhere() {
+        let long = async {
+            let began = std::thread::current().id();
+            keep(Duration::from_millis(5));
+            tokio::task::yield_now().await;
+            u8::from(std::thread::current().id() != began)
+        };
+        assert!(matches!(runs(long, false), Ran::Done(1)));
     }
 }

@@ -42,11 +42,13 @@ impl Pool {
             "growth"
         } else if instance.born.elapsed() >= bounds.age_max {
             "age"
-        } else if admission.is_scarce() {
-            "scarce"
         } else {
             self.metrics.warm.inc();
             self.lock().push(instance);
+            // Asked after it is kept: whoever began to wait before that has not seen it, and who begins later does.
+            if admission.is_scarce() {
+                self.give_up_one();
+            }
             return;
         };
         self.metrics.retired(reason);
