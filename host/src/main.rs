@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use warren::cli::{Cli, Exit};
+
+/// Messages are allocated on the thread that reads them and freed on another, thousands a second, which is what the system's
+/// allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Room for what a publisher can nest into the headers of one frame, in bytes. lapin reads them recursively, on a thread
 /// whose stack it does not let us size; at Rust's own 2 MiB, one such message ends the process. Costs address space only.

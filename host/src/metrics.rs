@@ -2,6 +2,8 @@
 //!
 //! Counting is a few atomic additions: each handler looks its own counters up once, when it is loaded.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -26,10 +28,12 @@ pub struct Metrics {
 }
 
 /// The counters of one handler.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct HandlerMetrics {
     consumer: String,
     calls: Family<CallLabels, Counter>,
+    /// The one of the most frequent outcome.
+    handled: Counter,
     limits: Family<LimitLabels, Counter>,
     retired: Family<ReasonLabels, Counter>,
     /// How long calls take, from the instance to its answer, in seconds.
@@ -70,6 +74,9 @@ struct ReasonLabels {
     consumer: String,
     reason: &'static str,
 }
+
+/// The class of the outcome that most calls have.
+const HANDLED: &str = "handled";
 
 /// 10 us to 84 s.
 fn seconds() -> Histogram {
@@ -112,11 +119,13 @@ impl Metrics {
     }
 
     /// The counters of the handler of `consumer`.
-    pub fn handler(&self, consumer: &str) -> HandlerMetrics {
+    pub fn handler(&self, consumer: &str) -> Arc<HandlerMetrics> {
         let labels = ConsumerLabels { consumer: consumer.to_owned() };
-        HandlerMetrics {
+        let handled = CallLabels { consumer: consumer.to_owned(), outcome: HANDLED };
+        Arc::new(HandlerMetrics {
             consumer: consumer.to_owned(),
             calls: self.calls.clone(),
+            handled: self.calls.get_or_create(&handled).clone(),
             limits: self.limits.clone(),
             retired: self.retired.clone(),
             seconds: self.seconds.get_or_create(&labels).clone(),
@@ -126,7 +135,7 @@ impl Metrics {
             warm: self.warm.get_or_create(&labels).clone(),
             heavy: self.heavy.get_or_create(&labels).clone(),
             dropped_headers: self.dropped_headers.get_or_create(&labels).clone(),
-        }
+        })
     }
 
     /// Everything, as OpenMetrics text.
@@ -142,6 +151,10 @@ impl Metrics {
 impl HandlerMetrics {
     /// A call came to an end; `outcome` is the class of what came of it.
     pub fn called(&self, outcome: &'static str) {
+        if outcome == HANDLED {
+            self.handled.inc();
+            return;
+        }
         self.calls.get_or_create(&CallLabels { consumer: self.consumer.clone(), outcome }).inc();
     }
 

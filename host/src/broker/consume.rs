@@ -113,11 +113,14 @@ impl Consumption {
         sink: Sink,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        loop {
-            let delivery = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                delivery = self.consumer.next() => delivery,
+        while !stop.is_cancelled() {
+            let delivery = match self.consumer.next().now_or_never() {
+                Some(delivery) => delivery,
+                None => tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    delivery = self.consumer.next() => delivery,
+                },
             };
             let delivery = match delivery {
                 Some(delivery) => own(delivery?, &settlements),

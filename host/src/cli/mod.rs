@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod diff;
 mod explain;
+mod heavy_threads;
 mod import;
 mod inspect;
 mod plan;

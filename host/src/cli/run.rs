@@ -14,7 +14,7 @@ use crate::load;
 use crate::metrics::Metrics;
 use crate::run::{Host, RunError};
 
-use super::{BrokerArgs, CacheArgs, ContractArgs, DataArgs, Exit, print_problems};
+use super::{BrokerArgs, CacheArgs, ContractArgs, DataArgs, Exit, heavy_threads, print_problems};
 
 /// Declare the topology and consume until Ctrl-C or SIGTERM
 ///
@@ -77,11 +77,7 @@ impl Run {
         }
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
-        let heavy = Builder::new_multi_thread()
-            .thread_name("heavy-guests")
-            .on_thread_start(lower_priority)
-            .enable_all()
-            .build()?;
+        let heavy = heavy_threads::runtime()?;
         let means = self.cache.means(heavy.handle().clone(), Arc::clone(&metrics), |cache| {
             self.data.premises(&loaded, cache)
         })?;
@@ -109,17 +105,6 @@ impl Run {
                 }
             }
         })
-    }
-}
-
-/// How much lower the priority is of threads on which guests compute for long: a tenth of the others' share of a busy
-/// processor, and all of an idle one.
-const NICE: i32 = 10;
-
-/// For the thread that calls it.
-fn lower_priority() {
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::warn!(%error, "handlers that compute for long run at the priority of all others");
     }
 }
 

@@ -7,11 +7,12 @@
 //! A message counts as the same one if id, retries so far, exchange, routing key, headers and body are the same. One
 //! that is not flagged as redelivered is another copy, and ends the looking out. A message without an id is never known.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use ahash::RandomState;
 
 use crate::message::{HeaderValue, Message};
 use crate::policy::history;
@@ -29,6 +30,7 @@ pub struct Print(u64);
 /// What was finished on channels that have failed, of one consumer.
 #[derive(Debug)]
 pub struct Finished {
+    /// Keyed at random, and fast: it reads every message whole.
     hasher: RandomState,
     /// The most that one channel may leave behind.
     prefetch: usize,

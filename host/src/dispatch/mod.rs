@@ -67,7 +67,9 @@ pub struct Subscription {
     pub broker_dead_letters: bool,
     /// What handles messages.
     pub handler: Handler,
-    /// One permit for each call that may run.
+    /// How many calls may run at the same time.
+    pub permits_max: usize,
+    /// One permit for each of them.
     pub permits: Arc<Semaphore>,
     /// One permit for the whole host: messages that may be what kills hosts are tried one at a time.
     pub suspects: Arc<Semaphore>,
@@ -131,6 +133,9 @@ impl Subscription {
 
 /// Takes one delivery to its end. Its turn was taken when it arrived.
 pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, turn: Turn, mut delivery: Delivery) {
+    if epoch.failed.is_cancelled() && subscription.delivery == DeliveryMode::AtLeastOnce {
+        return; // the broker hands it over again
+    }
     let began = Instant::now();
     let arrived_id = delivery.message.properties.message_id.as_deref().unwrap_or_default();
     failpoint::pass("after-delivery", arrived_id).await;
@@ -159,7 +164,9 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, turn: Turn, mu
         let Places { call, alone: _alone } = places.await?;
         work(subscription, epoch, &mut delivery.message, arrival, print, call).await
     };
+    // Most are done without ever waiting: what may end the wait is looked at when there is one.
     let result = tokio::select! {
+        biased;
         result = work => result,
         () = epoch.failed.cancelled() => Err(LetGo::Stale),
     };

@@ -22,25 +22,33 @@ const SUSPECT_WAIT_MAX_MS: u64 = 50;
 type Waiting = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 /// A place in the row. Dropped, it is given up.
-pub struct Turn {
-    given: Option<OwnedSemaphorePermit>,
-    waiting: Waiting,
+pub enum Turn {
+    /// It is this one's turn.
+    Come(OwnedSemaphorePermit),
+    /// Others are before it.
+    Waiting(Waiting),
 }
 
 impl Turn {
     /// Takes the next place.
     pub(super) fn take(permits: &Arc<Semaphore>) -> Self {
+        // There is none to be had out of turn: what is given back goes to those in the row.
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Self::Come(permit);
+        }
         let mut waiting: Waiting = Box::pin(Arc::clone(permits).acquire_owned().map(Result::ok));
         // The first poll is what puts it into the row.
-        let given = (&mut waiting).now_or_never().flatten();
-        Self { given, waiting }
+        match (&mut waiting).now_or_never().flatten() {
+            Some(permit) => Self::Come(permit),
+            None => Self::Waiting(waiting),
+        }
     }
 
     /// Waits until it is this one's turn. None only when the host has ended.
     pub(super) async fn come(self) -> Option<OwnedSemaphorePermit> {
-        match self.given {
-            Some(permit) => Some(permit),
-            None => self.waiting.await,
+        match self {
+            Self::Come(permit) => Some(permit),
+            Self::Waiting(waiting) => waiting.await,
         }
     }
 }
@@ -57,13 +65,21 @@ pub(super) struct Places<'a> {
 pub(super) async fn places<'a>(
     subscription: &'a Subscription,
     epoch: &Epoch,
-    mut turn: Turn,
+    turn: Turn,
     message: &Message,
     arrival: Arrival,
 ) -> Result<Places<'a>, LetGo> {
+    if epoch.stop.is_cancelled() {
+        return Err(LetGo::Back);
+    }
+    let is_suspect = history::is_suspect(message, arrival);
+    let mut turn = match turn {
+        Turn::Come(permit) if !is_suspect => return Ok(Places { call: Some(permit), alone: None }),
+        turn => turn,
+    };
     let places = async {
         let mut alone = None;
-        if history::is_suspect(message, arrival) {
+        if is_suspect {
             let Holder { consumer, queue, .. } = &subscription.holder;
             let deliveries = history::deliveries(message, arrival);
             tracing::warn!(
@@ -89,7 +105,7 @@ pub(super) async fn places<'a>(
 
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").field("given", &self.given.is_some()).finish_non_exhaustive()
+        f.write_str(if matches!(self, Self::Come(_)) { "Come" } else { "Waiting" })
     }
 }
 

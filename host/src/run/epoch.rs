@@ -94,7 +94,7 @@ impl Opened {
             };
             let consumption = link.start().await?;
             deliveries.push(link.deliveries.clone());
-            links.spawn(link.run(consumption));
+            links.spawn_on(link.run(consumption), &host.wasm);
         }
         undo.disarm();
         Ok(Self { declared, failed, deliveries, links })

@@ -7,15 +7,16 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{Consumption, Delivery, Feed, Publisher, REPLY_TIMEOUT, Sink};
+use crate::broker::{Consumption, Feed, Publisher, REPLY_TIMEOUT, Sink};
 use crate::contract::DeliveryMode;
-use crate::dispatch::{Epoch, dispatch};
+use crate::dispatch::Epoch;
 use crate::message::Message;
 use crate::policy::history::{self, Arrival};
 
 use super::Subscribed;
 use super::backoff::Backoff;
 use super::declared::Declared;
+use super::pump;
 
 /// What a consumer needs beside its subscription.
 #[derive(Debug, Clone)]
@@ -117,18 +118,10 @@ impl Link {
     }
 
     fn sink(&self, epoch: &Epoch) -> Sink {
-        let (subscribed, epoch, wasm) = (Arc::clone(&self.subscribed), epoch.clone(), self.wasm.clone());
-        let tracker = match subscribed.subscription.delivery {
+        let in_flight = match self.subscribed.subscription.delivery {
             DeliveryMode::AtLeastOnce => self.deliveries.clone(),
             DeliveryMode::AtMostOnce => self.detached.clone(),
         };
-        Box::new(move |delivery: Delivery| {
-            let (subscribed, epoch) = (Arc::clone(&subscribed), epoch.clone());
-            // In the order of arrival, which is not that in which the tasks begin.
-            let turn = subscribed.subscription.turn();
-            let work = async move { dispatch(&subscribed.subscription, &epoch, turn, delivery).await };
-            // The prefetch bounds how many of these there are.
-            tracker.spawn_on(work, &wasm);
-        })
+        pump::start(Arc::clone(&self.subscribed), epoch.clone(), in_flight, &self.wasm)
     }
 }

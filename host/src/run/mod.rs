@@ -9,6 +9,7 @@ mod declared;
 mod epoch;
 mod link;
 mod publishing;
+mod pump;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -263,6 +264,7 @@ fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) 
             ordered: history::is_ordered(queue) && consumer.delivery == DeliveryMode::AtLeastOnce,
             dead_letter: queue.dead_letter.clone(),
             broker_dead_letters: broker_dead_letters(queue),
+            permits_max: consumer.handler.concurrency.into(),
             permits: Arc::new(Semaphore::new(consumer.handler.concurrency.into())),
             suspects: Arc::clone(&suspects),
             finished: Finished::new(consumer.prefetch),

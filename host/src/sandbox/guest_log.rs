@@ -36,7 +36,7 @@ pub(super) struct GuestLog(Arc<Mutex<Inner>>);
 
 struct Inner {
     context: Context,
-    metrics: HandlerMetrics,
+    metrics: Arc<HandlerMetrics>,
     granted: Arc<Granted>,
     volume: Volume,
     left: Volume,
@@ -57,7 +57,7 @@ impl GuestLog {
     pub(super) fn new(
         context: Context,
         volume: Volume,
-        metrics: HandlerMetrics,
+        metrics: Arc<HandlerMetrics>,
         granted: Arc<Granted>,
     ) -> Self {
         let (kept, stdout, stderr) = Default::default();

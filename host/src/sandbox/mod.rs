@@ -93,7 +93,7 @@ struct Ready {
     /// How many places an instance takes.
     weight: AtomicU32,
     heavy: Handle,
-    metrics: HandlerMetrics,
+    metrics: Arc<HandlerMetrics>,
     told: Arc<Told>,
 }
 
@@ -143,7 +143,7 @@ impl Sandbox {
         worlds::tell(consumer, world.flavour(), &flavours);
         let metrics = self.metrics.handler(consumer);
         let bounds = (spec.isolation == Isolation::Reuse).then_some(spec.reuse);
-        let pool = Arc::new(Pool::new(bounds, metrics.clone()));
+        let pool = Arc::new(Pool::new(bounds, Arc::clone(&metrics)));
         self.admission.adopt(&pool);
         let ready = Ready {
             world,

@@ -1,6 +1,6 @@
 //! The instances of one handler that wait for their next call. They never pass to another handler.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::Reuse;
 use crate::metrics::HandlerMetrics;
@@ -12,11 +12,11 @@ use super::instance::Instance;
 pub(super) struct Pool {
     kept: Mutex<Vec<Instance>>,
     bounds: Option<Reuse>,
-    metrics: HandlerMetrics,
+    metrics: Arc<HandlerMetrics>,
 }
 
 impl Pool {
-    pub(super) fn new(bounds: Option<Reuse>, metrics: HandlerMetrics) -> Self {
+    pub(super) fn new(bounds: Option<Reuse>, metrics: Arc<HandlerMetrics>) -> Self {
         Self { kept: Mutex::default(), bounds, metrics }
     }
 

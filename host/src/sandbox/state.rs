@@ -23,7 +23,8 @@ const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
 /// The state of an instance's store. What belongs to one call begins anew with each.
 pub(super) struct State {
-    wasi: WasiCtx,
+    /// Made when it is first asked for, which most calls never do.
+    wasi: Option<WasiCtx>,
     pub(super) table: ResourceTable,
     pub(super) granted: Arc<Granted>,
     pub(super) capabilities: PerCall,
@@ -43,7 +44,7 @@ pub(super) struct State {
 struct ReadyParts {
     grants: Arc<Grants>,
     bounds: Bounds,
-    metrics: crate::metrics::HandlerMetrics,
+    metrics: Arc<crate::metrics::HandlerMetrics>,
 }
 
 impl State {
@@ -52,18 +53,15 @@ impl State {
         let Turn { context, meter, end } = turn;
         let message_id = Arc::clone(&context.message_id);
         let volume = Volume { lines: limits.log_lines, bytes: limits.log_bytes };
-        let log = GuestLog::new(context, volume, ready.metrics.clone(), Arc::clone(&ready.granted));
+        let log = GuestLog::new(context, volume, Arc::clone(&ready.metrics), Arc::clone(&ready.granted));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let mut wasi = WasiCtxBuilder::new();
-        ready.granted.apply(&mut wasi)?;
-        let wasi = wasi
-            .stdout(log.stdout())
-            .stderr(log.stderr())
-            .max_random_size(RANDOM_BYTES_MAX)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .build();
+        // A folder that cannot be opened has to be known before the call.
+        let wasi = ready.granted.has_folders().then(|| {
+            let mut wasi = bare_wasi(&log);
+            ready.granted.apply(&mut wasi).map(|()| wasi.build())
+        });
+        let wasi = wasi.transpose()?;
         Ok(Self {
             wasi,
             table,
@@ -79,7 +77,7 @@ impl State {
             ready: ReadyParts {
                 grants: Arc::clone(&ready.grants),
                 bounds: Bounds { messages: limits.publishes, bytes: limits.publish_bytes },
-                metrics: ready.metrics.clone(),
+                metrics: Arc::clone(&ready.metrics),
             },
         })
     }
@@ -143,8 +141,17 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| bare_wasi(&self.log).build());
+        WasiCtxView { ctx, table: &mut self.table }
     }
+}
+
+/// A WASI that has clocks, randomness, and our log for its output, and nothing else.
+fn bare_wasi(log: &GuestLog) -> WasiCtxBuilder {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.stdout(log.stdout()).stderr(log.stderr()).max_random_size(RANDOM_BYTES_MAX);
+    wasi.allow_tcp(false).allow_udp(false);
+    wasi
 }
 
 impl types::Host for State {}

@@ -126,6 +126,11 @@ impl Granted {
         self.redactor.redact(text)
     }
 
+    /// Whether there are folders to show.
+    pub(super) fn has_folders(&self) -> bool {
+        !self.folders.is_empty()
+    }
+
     /// Shows a guest the folders that it may see.
     pub(super) fn apply(&self, wasi: &mut WasiCtxBuilder) -> wasmtime::Result<()> {
         self.folders.iter().try_for_each(|folder| folder.apply(wasi))
