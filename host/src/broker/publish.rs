@@ -338,12 +338,14 @@ async fn out_of_patience(connection: &Connection) {
 }
 
 fn verdict(publication: &Publication, acked: bool, returned: Option<String>) -> Result<(), PublishError> {
-    let (exchange, routing_key) = (publication.exchange.clone(), publication.routing_key.clone());
-    match (returned, acked) {
-        (Some(reason), _) => Err(PublishError::Returned { exchange, routing_key, reason }),
-        (None, false) => Err(PublishError::Refused { exchange, routing_key }),
-        (None, true) => Ok(()),
+    if returned.is_none() && acked {
+        return Ok(());
     }
+    let (exchange, routing_key) = (publication.exchange.clone(), publication.routing_key.clone());
+    Err(match returned {
+        Some(reason) => PublishError::Returned { exchange, routing_key, reason },
+        None => PublishError::Refused { exchange, routing_key },
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that publishes")]

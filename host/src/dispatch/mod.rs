@@ -140,7 +140,7 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, turn: Turn, mu
     let arrived_id = delivery.message.properties.message_id.as_deref().unwrap_or_default();
     failpoint::pass("after-delivery", arrived_id).await;
     if subscription.delivery == DeliveryMode::AtMostOnce {
-        return once::dispatch(subscription, epoch, turn, delivery, began).await;
+        return Box::pin(once::dispatch(subscription, epoch, turn, delivery, began)).await;
     }
     let print = subscription.finished.print(&delivery.message);
     if let Some(print) = print
@@ -198,11 +198,12 @@ async fn work(
     let message_id = identify(message);
     let attempt = history::attempt(message, arrival, &subscription.retry);
     let poison = history::is_poison(message, arrival, &subscription.retry, subscription.deliveries_max);
+    // What is rare is boxed: every delivery pays for the size of what might become of it.
     if subscription.recounts && arrival.redelivered && !poison {
-        return recount(subscription, &mut trouble, message, message_id, attempt, arrival).await;
+        return Box::pin(recount(subscription, &mut trouble, message, message_id, attempt, arrival)).await;
     }
     if let Some(disposition) = early(subscription, message) {
-        return put_off(subscription, &mut trouble, message, message_id, attempt, disposition).await;
+        return Box::pin(put_off(subscription, &mut trouble, message, message_id, attempt, disposition)).await;
     }
     let Call { outcome, outbox } = if poison {
         let outcome = Outcome::Poison { deliveries: history::deliveries(message, arrival) };
@@ -217,21 +218,23 @@ async fn work(
     let settlement = match &disposition {
         Disposition::Ack => {
             let publish = |outgoing| publication(subscription, message, &message_id, outgoing);
-            publish_all(&mut trouble, outbox.into_iter().map(publish).collect()).await?;
+            if !outbox.is_empty() {
+                Box::pin(publish_all(&mut trouble, outbox.into_iter().map(publish).collect())).await?;
+            }
             Settlement::Ack
         }
         Disposition::Requeue { after } => {
-            hold(epoch, *after).await?;
+            Box::pin(hold(epoch, *after)).await?;
             Settlement::Reject
         }
         Disposition::Retry { tier_ms, after } => {
             let copy = copy::for_retry(message, &outcome, attempt, *after, now_ms());
-            publish_all(&mut trouble, vec![to_wait_queue(subscription, *tier_ms, copy)]).await?;
+            Box::pin(publish_all(&mut trouble, vec![to_wait_queue(subscription, *tier_ms, copy)])).await?;
             Settlement::Ack
         }
         Disposition::DeadLetter => {
             let letter = dead_letter(subscription, message, &outcome, attempt);
-            publish_dead_letter(subscription, &mut trouble, letter).await?
+            Box::pin(publish_dead_letter(subscription, &mut trouble, letter)).await?
         }
     };
     let print = print.filter(|_| settlement == Settlement::Ack);
@@ -314,7 +317,7 @@ async fn call(
         let info = CallInfo { message_id, queue, attempt, redelivered };
         match subscription.handler.call(message, info).await {
             Ok(call) => return Ok(call),
-            Err(fault) => trouble.pause(&fault.to_string()).await?,
+            Err(fault) => Box::pin(trouble.pause(&fault.to_string())).await?,
         }
     }
 }

@@ -73,13 +73,22 @@ pub(super) async fn places<'a>(
         return Err(LetGo::Back);
     }
     let is_suspect = history::is_suspect(message, arrival);
-    let mut turn = match turn {
-        Turn::Come(permit) if !is_suspect => return Ok(Places { call: Some(permit), alone: None }),
-        turn => turn,
-    };
+    match turn {
+        Turn::Come(permit) if !is_suspect => Ok(Places { call: Some(permit), alone: None }),
+        turn => Box::pin(wait(subscription, epoch, turn, message, arrival)).await,
+    }
+}
+
+async fn wait<'a>(
+    subscription: &'a Subscription,
+    epoch: &Epoch,
+    mut turn: Turn,
+    message: &Message,
+    arrival: Arrival,
+) -> Result<Places<'a>, LetGo> {
     let places = async {
         let mut alone = None;
-        if is_suspect {
+        if history::is_suspect(message, arrival) {
             let Holder { consumer, queue, .. } = &subscription.holder;
             let deliveries = history::deliveries(message, arrival);
             tracing::warn!(

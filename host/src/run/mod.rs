@@ -116,12 +116,9 @@ impl Host {
         };
         let (publisher, publishing) = Publisher::new();
         let mut supervised = JoinSet::new();
-        supervised.spawn(publishing::supervise(
-            self.address.clone(),
-            self.connection_name("publishes"),
-            connection,
-            publishing,
-        ));
+        // Among those who wait for its confirms, so that to tell them wakes no other thread.
+        let (address, name) = (self.address.clone(), self.connection_name("publishes"));
+        supervised.spawn_on(publishing::supervise(address, name, connection, publishing), &self.wasm);
         let ended = self.consume(&publisher, &stop).await;
         self.detached.close();
         if tokio::time::timeout_at(self.end(), self.detached.wait()).await.is_err() {

@@ -43,10 +43,15 @@ impl Admission {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(pool));
     }
 
+    /// Takes `weight` places, if nobody has to wait for them.
+    pub(super) fn enter_now(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_many_owned(weight).ok()
+    }
+
     /// Waits for `weight` places, in the order of asking. None only when the host ends.
     pub(super) async fn enter(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.places).try_acquire_many_owned(weight) {
-            return Some(permit);
+        if let Some(places) = self.enter_now(weight) {
+            return Some(places);
         }
         let _waiting = Waiting::new(&self.waiting);
         self.give_up(weight);

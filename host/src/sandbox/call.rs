@@ -58,7 +58,10 @@ impl Handler {
         let (mut conflicts, began) = (0, Instant::now());
         loop {
             let (call, writes) = self.call_once(message, &info).await?;
-            match self.ready.granted.keep(writes).await {
+            if writes.is_empty() {
+                return Ok(call);
+            }
+            match Box::pin(self.ready.granted.keep(writes)).await {
                 Ok(()) => return Ok(call),
                 // Nothing of the call has had an effect, so it is made again, with what is there now.
                 Err(Uncommitted::Conflict { .. })
@@ -79,7 +82,10 @@ impl Handler {
         let ready = &self.ready;
         let source = match ready.pool.take() {
             Some(kept) => Source::Kept(kept),
-            None => Source::New(self.place().await?),
+            None => Source::New(match self.ready.admission.enter_now(self.weight()) {
+                Some(place) => place,
+                None => Box::pin(self.place()).await?,
+            }),
         };
         let input = ready.input(message, info);
         let meter = Arc::new(Meter::new());
@@ -117,8 +123,13 @@ impl Handler {
 
     async fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, HostFault> {
         let _waiting = Counted::new(&self.ready.metrics.waiting);
-        let place = self.ready.admission.enter(self.ready.weight.load(Ordering::Relaxed)).await;
+        let place = self.ready.admission.enter(self.weight()).await;
         place.ok_or_else(|| HostFault("the host is ending".to_owned()))
+    }
+
+    /// How many places an instance takes.
+    fn weight(&self) -> u32 {
+        self.ready.weight.load(Ordering::Relaxed)
     }
 
     fn settle(&self, answer: Answer) -> Result<(Call, Writes), HostFault> {

@@ -53,10 +53,34 @@ pub(super) async fn run<T: Send + 'static>(
 ) -> Ran<T> {
     let mut work = Metered { future: Box::pin(work), meter: Arc::clone(&meter) };
     if !at_once {
-        let ordinary = poll_fn(|context| match Pin::new(&mut work).poll(context) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if meter.busy() > HEAVY => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        // Most are over by then.
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
+            return ended(done, end);
+        }
+    }
+    Box::pin(go_on(work, meter, end, heavy, at_once)).await
+}
+
+/// What has not ended at its first slice, or is to have none among the ordinary threads.
+async fn go_on<T: Send + 'static>(
+    mut work: Metered<impl Future<Output = T> + Unpin + Send + 'static>,
+    meter: Arc<Meter>,
+    end: Instant,
+    heavy: &Handle,
+    at_once: bool,
+) -> Ran<T> {
+    if !at_once && meter.busy() <= HEAVY {
+        // It has been polled just now, and is not to go on before others had their turn.
+        let mut waits = true;
+        let ordinary = poll_fn(|context| {
+            if std::mem::take(&mut waits) {
+                return Poll::Pending;
+            }
+            match Pin::new(&mut work).poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending if meter.busy() > HEAVY => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         });
         match timeout_at(end, ordinary).await {
             Ok(Some(done)) => return ended(done, end),

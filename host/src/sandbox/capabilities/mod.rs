@@ -155,6 +155,13 @@ impl Granted {
 #[derive(Debug, Default)]
 pub(super) struct Writes(Vec<store::Change>);
 
+impl Writes {
+    /// Whether it has written nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl PerCall {
     /// The call has succeeded: what it has written is to be kept.
     pub(super) fn take_writes(&mut self) -> Writes {
