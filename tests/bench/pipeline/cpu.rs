@@ -1,0 +1,104 @@
+//! The CPU time of each step, as a table and in `target/bench/pipeline.json`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::runtime::Handle;
+
+use crate::steps::{Guest, Isolation, Pipeline, Step, cpu};
+
+/// Rounds, in each of which every step has its turn.
+const ROUNDS: usize = 15;
+/// Samples of a step in a round.
+const SAMPLES: usize = 400;
+
+/// How many times a step is done for one sample: what takes less than the clock costs is done many times.
+fn calls(step: Step) -> u32 {
+    match step {
+        Step::Decode | Step::Validate | Step::Print | Step::Decide => 64,
+        Step::Call(..) | Step::Path(..) | Step::Bare(..) => 1,
+    }
+}
+
+/// The samples of one step, in microseconds.
+struct Samples {
+    step: Step,
+    all: Vec<f64>,
+    /// The median of each round.
+    medians: Vec<f64>,
+}
+
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() - 1) * percent / 100]
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// What looking at the clock costs, which every sample has in it.
+fn clock() -> Duration {
+    let mut costs: Vec<Duration> = (0..10_001)
+        .map(|_| {
+            let began = cpu();
+            cpu() - began
+        })
+        .collect();
+    costs.sort();
+    costs[costs.len() / 2]
+}
+
+/// Measures all steps with bodies of `size` bytes, and prints them.
+async fn table(size: usize, heavy: &Handle) -> anyhow::Result<Vec<(Step, f64)>> {
+    let mut pipeline = Pipeline::new(size, heavy).await?;
+    let mut all: Vec<Samples> =
+        Step::ALL.map(|step| Samples { step, all: Vec::new(), medians: Vec::new() }).into();
+    for round in 0..=ROUNDS {
+        for samples in &mut all {
+            let calls = calls(samples.step);
+            let mut took = Vec::with_capacity(SAMPLES);
+            let clock = clock();
+            for _ in 0..SAMPLES {
+                let sample = pipeline.take(samples.step, calls).await?.saturating_sub(clock);
+                took.push(sample.as_secs_f64() * 1e6 / f64::from(calls));
+            }
+            let took = sorted(took);
+            // The first round is for caches and branch predictors.
+            if round > 0 {
+                samples.medians.push(percentile(&took, 50));
+                samples.all.extend(took);
+            }
+        }
+    }
+    println!("\n{size} B: CPU of a call in us, {ROUNDS} rounds of {SAMPLES}");
+    println!("{:<18} {:>8} {:>8} {:>8}   p50 of the rounds", "step", "p50", "p90", "p99");
+    let figures = all.into_iter().map(|Samples { step, all, medians }| {
+        let (all, medians) = (sorted(all), sorted(medians));
+        let [p50, p90, p99] = [50, 90, 99].map(|percent| percentile(&all, percent));
+        let (least, most) = (medians[0], medians[medians.len() - 1]);
+        println!("{step:<18} {p50:>8.2} {p90:>8.2} {p99:>8.2}   {least:.2} to {most:.2}");
+        (step, p50)
+    });
+    Ok(figures.collect())
+}
+
+/// Prints the tables, and writes the figures of 256 B.
+pub(crate) async fn run(heavy: Handle) -> anyhow::Result<()> {
+    let small = table(256, &heavy).await?;
+    table(1024, &heavy).await?;
+    let p50 = |step: Step| small.iter().find(|(at, _)| *at == step).map(|(_, p50)| *p50).unwrap_or_default();
+    let own = |isolation| p50(Step::Path(Guest::Noop, isolation)) - p50(Step::Bare(Guest::Noop, isolation));
+    let (fresh, reuse) = (own(Isolation::Fresh), own(Isolation::Reuse));
+    let guest = p50(Step::Bare(Guest::Noop, Isolation::Fresh));
+    println!("\nthe host's own cost, path less guest, 256 B: fresh {fresh:.2} us, reuse {reuse:.2} us");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    std::fs::create_dir_all(&folder)?;
+    let round = |value: f64| (value * 100.0).round() / 100.0;
+    let json = serde_json::json!({
+        "fresh_us": round(fresh),
+        "reuse_us": round(reuse),
+        "guest_us": round(guest),
+    });
+    std::fs::write(folder.join("pipeline.json"), format!("{json}\n")).context("cannot write the figures")
+}
