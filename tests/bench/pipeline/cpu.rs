@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::runtime::Handle;
 
-use crate::steps::{Guest, Isolation, Pipeline, Step, cpu};
+use crate::host::target;
+use crate::step::{Guest, Isolation, Step};
+use crate::steps::{Pipeline, cpu};
 
 /// Rounds, in each of which every step has its turn.
 const ROUNDS: usize = 15;
@@ -15,7 +17,7 @@ const SAMPLES: usize = 400;
 /// How many times a step is done for one sample: what takes less than the clock costs is done many times.
 fn calls(step: Step) -> u32 {
     match step {
-        Step::Decode | Step::Validate | Step::Print | Step::Decide => 64,
+        Step::Deliver | Step::Decode | Step::Validate | Step::Print | Step::Decide => 64,
         Step::Call(..) | Step::Path(..) | Step::Bare(..) => 1,
     }
 }
@@ -92,13 +94,11 @@ pub(crate) async fn run(heavy: Handle) -> anyhow::Result<()> {
     let (fresh, reuse) = (own(Isolation::Fresh), own(Isolation::Reuse));
     let guest = p50(Step::Bare(Guest::Noop, Isolation::Fresh));
     println!("\nthe host's own cost, path less guest, 256 B: fresh {fresh:.2} us, reuse {reuse:.2} us");
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    std::fs::create_dir_all(&folder)?;
     let round = |value: f64| (value * 100.0).round() / 100.0;
     let json = serde_json::json!({
         "fresh_us": round(fresh),
         "reuse_us": round(reuse),
         "guest_us": round(guest),
     });
-    std::fs::write(folder.join("pipeline.json"), format!("{json}\n")).context("cannot write the figures")
+    std::fs::write(target().join("pipeline.json"), format!("{json}\n")).context("cannot write the figures")
 }

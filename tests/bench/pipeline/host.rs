@@ -2,7 +2,7 @@
 //! each, and deliveries as lapin hands them out.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use warren::broker::{Delivery, Publisher, Publishing, Settlement};
 use warren::contract::{Consumer, Contract, DeliveryMode};
 use warren::dispatch::{self, Epoch, Finished, Subscription, Tally, Told};
@@ -19,7 +20,7 @@ use warren::load::{self, Handlers, Means};
 use warren::metrics::Metrics;
 use warren::policy::copy::Holder;
 use warren::policy::history;
-use warren::sandbox::{Compiler, Handler, Premises, Sandbox};
+use warren::sandbox::{Cache, Compiler, Handler, Premises, Sandbox};
 
 /// The component of a real toolchain: parses the payload and logs a line.
 const RUST: &str = "target/behaviours/succeeds.wasm";
@@ -41,6 +42,7 @@ pub(crate) struct Host {
 pub(crate) struct Subscribed {
     pub(crate) subscription: Arc<Subscription>,
     epoch: Epoch,
+    deliveries: TaskTracker,
 }
 
 impl Host {
@@ -58,7 +60,7 @@ impl Host {
         let loaded = load::contract(&folder.path().join("contract.yaml"))?;
         let loaded = loaded.map_err(|problems| anyhow!(problems.render(false)))?;
         let means = Means {
-            cache: None,
+            cache: Some(Cache::open(target().join("cache"))?),
             compiler: Compiler::Here,
             heavy: heavy.clone(),
             metrics: Arc::new(Metrics::new()),
@@ -85,7 +87,10 @@ impl Host {
                 missing: Arc::new(Notify::new()),
                 recent: Arc::new(subscription.finished.recent()),
             };
-            subscribed.insert(consumer.name.clone(), Subscribed { subscription, epoch });
+            subscribed.insert(
+                consumer.name.clone(),
+                Subscribed { subscription, epoch, deliveries: TaskTracker::new() },
+            );
         }
         Ok(Self {
             by_consumer: subscribed,
@@ -107,25 +112,26 @@ impl Host {
         Delivery::new(delivery, &self.settlements)
     }
 
-    /// Takes the settlements so far; every one has to be an ack.
-    pub(crate) fn acked(&mut self) -> anyhow::Result<usize> {
-        let mut acked = 0;
-        while let Ok((tag, settlement)) = self.settled.try_recv() {
-            ensure!(settlement == Settlement::Ack, "delivery {tag} was not handled: {settlement:?}");
-            acked += 1;
-        }
-        Ok(acked)
+    /// Waits for the next settlement, as the settle task does; it has to be an ack.
+    pub(crate) async fn acked(&mut self) -> anyhow::Result<()> {
+        let (tag, settlement) = self.settled.recv().await.context("nothing settles any more")?;
+        ensure!(settlement == Settlement::Ack, "delivery {tag} was not handled: {settlement:?}");
+        Ok(())
     }
 }
 
 impl Subscribed {
-    /// From arrival to settlement, in a task, as the sink of a consumer does it.
-    pub(crate) async fn dispatch(&self, delivery: Delivery) -> anyhow::Result<()> {
+    /// Begins to take a delivery to its end, in a task, as the sink of a consumer does it.
+    pub(crate) fn begin(&self, delivery: Delivery) {
         let (subscription, epoch) = (Arc::clone(&self.subscription), self.epoch.clone());
         let turn = subscription.turn();
-        let work = async move { dispatch::dispatch(&subscription, &epoch, turn, delivery).await };
-        Ok(tokio::spawn(work).await?)
+        self.deliveries.spawn(async move { dispatch::dispatch(&subscription, &epoch, turn, delivery).await });
     }
+}
+
+/// Where what is measured and made on the way is kept.
+pub(crate) fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench")
 }
 
 fn subscription(contract: &Contract, consumer: &Consumer, handler: Handler) -> Subscription {
