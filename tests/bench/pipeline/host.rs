@@ -129,6 +129,13 @@ impl Subscribed {
     }
 }
 
+impl Subscribed {
+    /// How large the future is that takes a delivery to its end.
+    pub(crate) fn task_bytes(&self, delivery: Delivery) -> usize {
+        size_of_val(&dispatch::dispatch(&self.subscription, &self.epoch, self.subscription.turn(), delivery))
+    }
+}
+
 /// Where what is measured and made on the way is kept.
 pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench")

@@ -138,6 +138,13 @@ impl Pipeline {
         checked.map_err(|reasons| anyhow::anyhow!("the order is not valid: {}", reasons.join("; ")))
     }
 
+    /// How large the future is that takes a delivery to its end.
+    pub(crate) fn task_bytes(&self) -> anyhow::Result<usize> {
+        Ok(self
+            .subscribed(Step::Path(Guest::Noop, Isolation::Fresh))?
+            .task_bytes(self.decode(self.delivery())))
+    }
+
     pub(crate) fn print(&self) {
         black_box(self.subscribed.subscription.finished.print(black_box(&self.message)));
     }
