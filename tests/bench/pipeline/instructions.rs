@@ -15,7 +15,9 @@ use seccompiler::{
 };
 use serde::{Deserialize, Serialize};
 
-const CALLS: u32 = 512;
+const CALLS: u32 = 1024;
+/// Of large bodies, fewer.
+const CALLS_LARGE: u32 = 64;
 /// By how much a step may take more instructions than before: a part of them, and what set-up differs by from run to run.
 const TOLERANCE: f64 = 0.05;
 const SCATTER: f64 = 200.0;
@@ -65,8 +67,9 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     let mut met = true;
     println!("{:<24} {:>12} {:>12} {:>8}", "instructions of a call", "now", "kept", "change");
     for (step, size) in STEPS {
-        let [once, twice] = [CALLS, 2 * CALLS].map(|calls| count(&program, step, size, calls));
-        let now = twice?.saturating_sub(once?) / u64::from(CALLS);
+        let calls = if size > 4096 { CALLS_LARGE } else { CALLS };
+        let [once, twice] = [calls, 2 * calls].map(|calls| count(&program, step, size, calls));
+        let now = twice?.saturating_sub(once?) / u64::from(calls);
         let name = format!("{step} {size}");
         match kept.instructions.get(&name) {
             Some(before) => {
