@@ -12,6 +12,8 @@
 #   make ci              what CI runs: formatting, lints, all tests
 #   make bench-hostile   what handlers lose to a hostile one in the same host; writes tests/hostile/RESULTS.md
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
+#   make bench-pipeline  what a message costs in the host itself, step by step, without a broker
+#   make bench-instructions  the same in instructions, against those that are kept (valgrind); BLESS=1 keeps new ones
 #   make stop            stop the project's own RabbitMQ
 
 SHELL := /bin/bash
@@ -25,7 +27,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile bench-waiting stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile bench-instructions bench-pipeline bench-waiting stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -123,6 +125,19 @@ bench-waiting: setup
 bench-contracts: setup
 	@echo "== benchmark: loading a contract of 1,000 consumers"
 	@cargo bench -p warren --bench contracts
+
+# Needs no broker, only a guest of a real toolchain.
+bench-pipeline: target/behaviours/succeeds.wasm
+	@echo "== benchmark: the pipeline without a broker"
+	@cargo bench -p warren --bench pipeline
+	@cargo bench -p warren --bench pipeline -- divan
+
+bench-instructions: target/behaviours/succeeds.wasm
+	@echo "== benchmark: instructions of the pipeline"
+	@cargo bench -p warren --bench pipeline -- instructions
+
+target/behaviours/succeeds.wasm:
+	@$(MAKE) --no-print-directory behaviours
 
 # Those of the fault harness too: a run that is broken off leaves them running.
 stop:

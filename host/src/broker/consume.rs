@@ -35,6 +35,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Takes over what lapin hands out. How it ends is told to `settlements`, with its tag.
+    pub fn new(
+        delivery: lapin::message::Delivery,
+        settlements: &mpsc::UnboundedSender<(u64, Settlement)>,
+    ) -> Self {
+        let token = Token::new(delivery.delivery_tag, settlements);
+        Self { redelivered: delivery.redelivered, message: message_from(delivery), token }
+    }
+
     /// Ends this delivery.
     pub fn settle(self, settlement: Settlement) -> Result<(), StaleEpoch> {
         self.token.settle(settlement)
@@ -123,7 +132,7 @@ impl Consumption {
                 },
             };
             let delivery = match delivery {
-                Some(delivery) => own(delivery?, &settlements),
+                Some(delivery) => Delivery::new(delivery?, &settlements),
                 None => return Err(Error::Cancelled),
             };
             let go_on_carefully = self.careful && (self.is_suspect)(&delivery.message, delivery.redelivered);
@@ -164,17 +173,9 @@ async fn cancel(
     let options = BasicCancelOptions { nowait: false };
     reply("basic.cancel", channel.basic_cancel(consumer.tag(), options)).await?;
     while let Some(Some(Ok(delivery))) = consumer.next().now_or_never() {
-        sink(own(delivery, settlements));
+        sink(Delivery::new(delivery, settlements));
     }
     Ok(())
-}
-
-fn own(
-    delivery: lapin::message::Delivery,
-    settlements: &mpsc::UnboundedSender<(u64, Settlement)>,
-) -> Delivery {
-    let token = Token::new(delivery.delivery_tag, settlements);
-    Delivery { redelivered: delivery.redelivered, message: message_from(delivery), token }
 }
 
 impl fmt::Debug for Consumption {

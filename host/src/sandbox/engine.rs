@@ -46,7 +46,8 @@ pub enum Abi {
     Asynchronous,
 }
 
-pub(super) fn new(options: EngineOptions, abi: Abi) -> anyhow::Result<Engine> {
+/// Makes an engine with a pool of instances, where there is room for one.
+pub fn new(options: EngineOptions, abi: Abi) -> anyhow::Result<Engine> {
     match Engine::new(&config(options, abi, true)) {
         Ok(engine) => Ok(engine),
         // The pool reserves address space; a container may not have it to give.

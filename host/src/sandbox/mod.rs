@@ -44,7 +44,7 @@ pub use call::{Call, CallInfo, HostFault};
 pub use capabilities::{Granted, Premises, Stores};
 pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 use engine::Ticker;
-pub use engine::{Abi, EngineOptions};
+pub use engine::{Abi, EngineOptions, new as new_engine};
 pub use inspect::ComponentError;
 pub use outbox::{Grants, Outgoing};
 pub use outline::{Capability, Need, Outline};
