@@ -18,8 +18,8 @@ pub(super) fn message_from(delivery: lapin::message::Delivery) -> Message {
     let properties = &delivery.properties;
     let text = |value: &Option<ShortString>| value.as_ref().map(|value| value.as_str().to_owned());
     Message {
-        exchange: delivery.exchange.as_str().to_owned(),
-        routing_key: delivery.routing_key.as_str().to_owned(),
+        exchange: delivery.exchange.into(),
+        routing_key: delivery.routing_key.into(),
         properties: Properties {
             content_type: text(properties.content_type()),
             content_encoding: text(properties.content_encoding()),
