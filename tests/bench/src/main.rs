@@ -5,10 +5,12 @@
 
 mod bench;
 mod broker;
+mod frames;
 mod machine;
 mod measure;
 mod order;
 mod process;
+mod proxy;
 mod results;
 mod sides;
 mod table;
@@ -23,6 +25,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use bench::{Bench, Places};
@@ -61,12 +64,16 @@ enum Hidden {
     /// Be one of the native sides
     #[command(hide = true)]
     Side(Native),
+    /// Be the server that handlers make requests to
+    #[command(hide = true)]
+    Answer,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let ended = match &options.side {
         Some(Hidden::Side(native)) => side(native).map(|()| true),
+        Some(Hidden::Answer) => answer().map(|()| true),
         None => run(&options),
     };
     match ended {
@@ -84,12 +91,25 @@ async fn side(native: &Native) -> Result<()> {
     sides::lapin::run(native).await
 }
 
+#[tokio::main(flavor = "current_thread")]
+async fn answer() -> Result<()> {
+    workloads::io_bound::answer().await
+}
+
+/// Lets this program and what it starts open as many files as they may at all: a connection is one.
+fn open_many_files() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .context("RLIMIT_NOFILE")
+}
+
 /// Whether every run came to a figure.
 fn run(options: &Options) -> Result<bool> {
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder)?;
     let lock = File::create(folder.join("lock"))?;
     lock.try_lock().context("another benchmark is running")?;
+    open_many_files()?;
     println!("starting RabbitMQ {}", options.broker);
     // Stopped when everything that uses it is gone.
     let node = Node::start(options.broker)?;

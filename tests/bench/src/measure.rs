@@ -14,12 +14,17 @@ use crate::sides::contract::Contract;
 
 /// How often the queue is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// The clock starts when so much of the messages is left, in percent: what takes them is warm then.
-const WARM_PERCENT: usize = 95;
+/// The same for each of many queues.
+const LOOK_AT_NEXT: Duration = Duration::from_millis(2);
+/// The clock starts when so much of the messages was taken, in percent: what takes them is warm then. And not before more
+/// was taken than is handed over ahead, so that what goes from the queue from then on was handled.
+const WARM_PERCENT: usize = 5;
 /// Of many queues, the clock stops when so much is left: each becomes empty at a time of its own.
 const LEFT_PERCENT: usize = 5;
 /// How long nothing may happen.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same before the first message is taken: a component may have to be compiled.
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long messages may take to come back from a side that has ended.
 const SETTLED_WITHIN: Duration = Duration::from_millis(100);
 
@@ -87,12 +92,18 @@ pub(crate) async fn run(bench: &Bench, side: &Side, task: &Task) -> Result<Figur
     let queues = contract.all_queues();
     bench.client.fill(&queues, *messages, |index| body.of(index)).await?;
     let mut process = side.start(bench, contract, &bench.url)?;
-    let (first, last) = drain(&bench.client, &mut process, &queues, *messages).await?;
+    let (first, last) = drain(&bench.client, &mut process, task).await?;
+    if contract.publishes {
+        until_published(&bench.client, *messages).await?;
+    }
     process.until_idle().await?;
     let peak_mib = process.memory_kib("VmHWM")? as f64 / 1024.0;
     finish(bench, process, task).await?;
-    let done = first.left - last.left;
-    ensure!(done > 0, "it was done before it could be measured: more messages are needed");
+    let done = first.left.saturating_sub(last.left);
+    ensure!(
+        done > 0 && last.at > first.at,
+        "it was done before it could be measured: more messages are needed"
+    );
     let seconds = (last.at - first.at).as_secs_f64();
     let cpu_us = (last.cpu_us - first.cpu_us) as f64 / done as f64;
     Ok(Figure { rate: done as f64 / seconds, cpu_us, peak_mib })
@@ -115,15 +126,23 @@ pub(crate) async fn finish(bench: &Bench, process: Process, task: &Task) -> Resu
     Ok(())
 }
 
+/// Waits until so many messages were published: a side that waits for confirms looks idle.
+async fn until_published(client: &Client, messages: usize) -> Result<()> {
+    let began = Instant::now();
+    while client.ready("out").await? < messages {
+        ensure!(began.elapsed() < PROGRESS_TIMEOUT, "not all messages are published");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
 /// Looks on until the queues are empty; where the clock started, and where it stopped.
-async fn drain(
-    client: &Client,
-    process: &mut Process,
-    queues: &[String],
-    messages: usize,
-) -> Result<(Look, Look)> {
+async fn drain(client: &Client, process: &mut Process, task: &Task) -> Result<(Look, Look)> {
+    let (queues, messages) = (&task.contract.all_queues(), task.messages);
     let (mut first, mut last, mut moved) = (None, None, Instant::now());
-    let (warm, left) = (messages * WARM_PERCENT / 100, messages * LEFT_PERCENT / 100);
+    let ahead = usize::from(task.contract.prefetch) * queues.len();
+    let taken = (messages * WARM_PERCENT / 100).max(ahead + ahead / 8);
+    let (warm, left) = (messages.saturating_sub(taken), messages * LEFT_PERCENT / 100);
     let mut before = messages;
     loop {
         process.check()?;
@@ -140,7 +159,8 @@ async fn drain(
         if look.left == 0 {
             return first.zip(last).context("it was done before it was looked at");
         }
-        if moved.elapsed() > PROGRESS_TIMEOUT {
+        let limit = if before == messages { START_TIMEOUT } else { PROGRESS_TIMEOUT };
+        if moved.elapsed() > limit {
             bail!("nothing happens any more, with {} messages left: {}", look.left, process.tail());
         }
     }
@@ -150,8 +170,9 @@ async fn drain(
 async fn look(client: &Client, process: &Process, queues: &[String]) -> Result<Look> {
     let (began, cpu_began) = (Instant::now(), process.cpu_us()?);
     let mut left = 0;
+    let pause = if queues.len() > 10 { LOOK_AT_NEXT } else { LOOK_AGAIN };
     for queue in queues {
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(pause).await;
         left += client.ready(queue).await?;
     }
     // Of one queue the moment counts, of many the middle of the time that it took to look at them.

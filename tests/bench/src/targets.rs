@@ -5,9 +5,13 @@ use std::fs;
 use serde::Deserialize;
 
 use crate::bench::Bench;
+use crate::measure::Figure;
 use crate::results::{Results, Spread};
 use crate::sides::{FRESH, REUSE, Side};
-use crate::titles::{CONSUME, PUBLISH};
+use crate::titles::{
+    BACKLOG, CONSUME, FLAT, IDLE, IO_BOUND, LAST_TENTH, LATENCY, MANY_CONSUMERS, MEMORY, ONE_CONSUMER,
+    P99_RATIO, PER_CONSUMER, PUBLISH, START,
+};
 
 /// One target.
 #[derive(Debug)]
@@ -44,6 +48,7 @@ impl Target {
 pub(crate) fn all(bench: &Bench, results: &Results) -> Vec<Target> {
     let mut targets = throughput(results);
     targets.extend(own_cost(bench));
+    targets.extend(scale(results));
     targets
 }
 
@@ -105,5 +110,44 @@ fn own_cost(bench: &Bench) -> [Target; 2] {
             fresh,
         ),
         target("the same, reuse", Goal::AtMost(3.0, "us of CPU"), reuse),
+    ]
+}
+
+/// Latency, waiting, memory, start, many consumers, many messages.
+fn scale(results: &Results) -> Vec<Target> {
+    let fresh = FRESH.to_string();
+    let value = |case: &str, what: &str| median(results.value(case, what));
+    let io = |quantity: fn(&Figure) -> f64| median(results.spread(IO_BOUND, &fresh, quantity));
+    let many = results.ratio_of_cases((MANY_CONSUMERS, &fresh), (ONE_CONSUMER, &fresh));
+    vec![
+        target(
+            "p99 from broker to ack at half of peak load, fresh against (b)",
+            Goal::AtMost(2.0, "times"),
+            value(LATENCY, P99_RATIO),
+        ),
+        target(
+            "IO-bound, 100 ms, 1,000 in flight, fresh",
+            Goal::AtLeast(8_000.0, "messages/s"),
+            io(|figure| figure.rate),
+        ),
+        target("the same, memory", Goal::AtMost(1024.0, "MiB"), io(|figure| figure.peak_mib)),
+        target("memory of an idle host", Goal::AtMost(40.0, "MiB"), value(MEMORY, IDLE)),
+        target("memory of each further consumer", Goal::AtMost(1.0, "MiB"), value(MEMORY, PER_CONSUMER)),
+        target(
+            "start to first message, components compiled before",
+            Goal::AtMost(250.0, "ms"),
+            value(START, &format!("{fresh}: ms")),
+        ),
+        target("100 consumers against 1, same total load, fresh", Goal::AtLeast(0.9, "times"), median(many)),
+        target(
+            "backlog of 1,000,000: last tenth against first",
+            Goal::AtLeast(0.9, "times"),
+            value(BACKLOG, LAST_TENTH),
+        ),
+        target(
+            "the same, memory at the end against after a tenth",
+            Goal::AtMost(1.1, "times"),
+            value(BACKLOG, FLAT),
+        ),
     ]
 }

@@ -26,6 +26,8 @@ pub(crate) struct Contract {
     pub(crate) schema: Value,
     /// The same of what is published.
     pub(crate) accepted: Value,
+    /// The largest body that there may be, in bytes.
+    pub(crate) body_bytes_max: u32,
     /// What the handler is granted.
     pub(crate) capabilities: Value,
 }
@@ -41,6 +43,7 @@ impl Contract {
             concurrency: 64,
             schema: serde_json::from_str(SCHEMA)?,
             accepted: serde_json::from_str(ACCEPTED_SCHEMA)?,
+            body_bytes_max: 1024 * 1024,
             capabilities: json!({}),
         })
     }
@@ -119,7 +122,7 @@ impl Contract {
                 "out": { "exchange": "out", "queue": "out", "routingKey": "accepted" },
                 "dead": { "exchange": "dlx", "queue": "dead", "routingKey": "dead" },
             },
-            "messages": { "order": { "payload": self.schema }, "accepted": { "payload": self.accepted } },
+            "messages": { "order": { "payload": self.schema, "maxBodyBytes": self.body_bytes_max }, "accepted": { "payload": self.accepted } },
             "events": { "orderAccepted": { "exchange": "out", "routingKey": "accepted", "message": "accepted" } },
             "commands": commands,
             "consumers": consumers,

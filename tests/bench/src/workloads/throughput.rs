@@ -4,71 +4,119 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::measure::{self, Body, Task};
+use crate::measure::{self, Body, Figure, Task};
 use crate::results::{Results, Run};
 use crate::sides::contract::Contract;
-use crate::sides::{ALL, Side};
+use crate::sides::{ALL, FRESH, Isolation, PREFETCH, REUSE, Side, Warren};
+use crate::titles::{CONSUME, MANY_CONSUMERS, ONE_CONSUMER, PUBLISH};
 
 /// How long the measured part of a run should last at most, in seconds: a side that is slow gets fewer messages.
 const RUN_SECONDS: f64 = 4.0;
 /// The least that is measured, in messages.
-const MESSAGES_MIN: usize = 500;
+const MESSAGES_MIN: usize = 1_200;
 /// Of the messages of a run, how many warm up.
 const WARM_UP_PART: usize = 6;
 
+/// How many messages large orders wait with, of those that are handed over ahead: 256 of them would be all there are.
+const PREFETCH_LARGE: u16 = 16;
+
 /// What several sides do in turn.
-pub(crate) struct Case {
-    pub(crate) title: String,
-    pub(crate) task: Task,
-    pub(crate) sides: Vec<Side>,
+pub(super) struct Case {
+    pub(super) title: String,
+    pub(super) task: Task,
+    pub(super) sides: Vec<Side>,
 }
 
-pub(crate) async fn consume(bench: &Bench, results: &mut Results) -> Result<()> {
+pub(super) async fn consume(bench: &Bench, results: &mut Results) -> Result<()> {
+    let parses = Warren {
+        isolation: Isolation::Fresh,
+        what: "handler parses too",
+        component: Some(bench.guests.join("bench_parses.wasm")),
+    };
+    let sides = [&ALL[..], &[Side::Warren(parses)]].concat();
     let task = orders(bench, Contract::orders()?, 1024, 0);
-    compare(bench, results, Case { title: crate::titles::CONSUME.to_owned(), task, sides: ALL.to_vec() })
-        .await
+    compare(bench, results, vec![Case { title: CONSUME.to_owned(), task, sides }]).await
 }
 
-pub(crate) async fn publish(bench: &Bench, results: &mut Results) -> Result<()> {
+pub(super) async fn publish(bench: &Bench, results: &mut Results) -> Result<()> {
     let contract = Contract { publishes: true, guest: "bench_publishes", ..Contract::orders()? };
     let task = orders(bench, contract, 1024, 0);
-    compare(bench, results, Case { title: crate::titles::PUBLISH.to_owned(), task, sides: ALL.to_vec() })
-        .await
+    compare(bench, results, vec![Case { title: PUBLISH.to_owned(), task, sides: ALL.to_vec() }]).await
+}
+
+/// 1 KiB is measured by `consume`.
+pub(super) async fn sizes(bench: &Bench, results: &mut Results) -> Result<()> {
+    for (title, bytes) in
+        [("consume, 256 B", 256), ("consume, 16 KiB", 16 * 1024), ("consume, 256 KiB", 256 * 1024)]
+    {
+        let mut contract = Contract::orders()?;
+        if bytes > 64 * 1024 {
+            contract.prefetch = PREFETCH_LARGE;
+        }
+        let task = orders(bench, contract, bytes, 0);
+        compare(bench, results, vec![Case { title: title.to_owned(), task, sides: ALL.to_vec() }]).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn failure(bench: &Bench, results: &mut Results) -> Result<()> {
+    for fail_percent in [1, 20] {
+        let title = format!("consume, 1 KiB, {fail_percent} % fail once");
+        let task = orders(bench, Contract::orders()?, 1024, fail_percent);
+        compare(bench, results, vec![Case { title, task, sides: ALL.to_vec() }]).await?;
+    }
+    Ok(())
+}
+
+/// The same messages from one queue, from ten, and from a hundred, and in sum about as many handed over ahead.
+pub(super) async fn consumers(bench: &Bench, results: &mut Results) -> Result<()> {
+    let case = |(title, queues, prefetch): (&str, usize, u16)| {
+        let contract = Contract { queues, prefetch, ..Contract::orders()? };
+        let mut task = orders(bench, contract, 1024, 0);
+        task.messages *= 2;
+        Ok(Case { title: title.to_owned(), task, sides: vec![FRESH, REUSE] })
+    };
+    let cases =
+        [(ONE_CONSUMER, 1, PREFETCH), ("consume, 1 KiB, 10 consumers", 10, 26), (MANY_CONSUMERS, 100, 16)];
+    compare(bench, results, cases.into_iter().map(case).collect::<Result<_>>()?).await
 }
 
 /// Orders of a size: fewer if they are large.
 fn orders(bench: &Bench, contract: Contract, bytes: usize, fail_percent: usize) -> Task {
-    let messages = (bench.messages * 3 * 1024 / bytes.max(3 * 1024)).max(MESSAGES_MIN);
+    let messages = match bytes {
+        ..=4096 => bench.messages,
+        4097..=65_536 => bench.messages / 5,
+        _ => bench.messages / 50,
+    };
     Task { contract, messages, body: Body::Orders { bytes, fail_percent } }
 }
 
-/// Runs a case.
-pub(crate) async fn compare(bench: &Bench, results: &mut Results, case: Case) -> Result<()> {
-    let Case { title, task, mut sides } = case;
-    sides.retain(|side| match side.missing(bench) {
-        None => true,
-        Some(reason) => {
-            results.notes.push(format!("{title}: {side} is left out: {reason}"));
-            false
-        }
-    });
-    let mut ready = Vec::new();
-    for side in sides {
-        let messages = (task.messages / WARM_UP_PART).max(MESSAGES_MIN);
-        match measure::run(bench, &side, &Task { messages, ..task.clone() }).await {
-            Ok(figure) => {
-                println!("[{title}] warm-up, {side}: {:.0} messages/s", figure.rate);
-                ready.push((side, figure.rate));
+/// One of those that take turns.
+struct Turn {
+    title: String,
+    task: Task,
+    side: Side,
+    /// Messages a second, as last seen.
+    rate: f64,
+}
+
+/// Runs all sides of all cases in each round.
+pub(super) async fn compare(bench: &Bench, results: &mut Results, cases: Vec<Case>) -> Result<()> {
+    let mut turns = Vec::new();
+    for Case { title, task, sides } in cases {
+        for side in sides {
+            match side.missing(bench) {
+                Some(reason) => results.notes.push(format!("{title}: {side} is left out: {reason}")),
+                None => turns.extend(warm_up(bench, results, &title, &task, side).await),
             }
-            Err(error) => fail(results, &format!("{title}, warm-up, {side}: {error:#}")),
         }
     }
     for round in 1..=bench.rounds {
-        for index in 0..ready.len() {
-            let turn = (index + round) % ready.len();
-            let (side, rate) = &mut ready[turn];
+        for index in 0..turns.len() {
+            let turn = (index + round) % turns.len();
+            let Turn { title, task, side, rate } = &mut turns[turn];
             let bound = (*rate * RUN_SECONDS) as usize;
-            let task = Task { messages: task.messages.min(bound).max(MESSAGES_MIN), ..task.clone() };
+            let task = Task { messages: task.messages.min(bound.max(MESSAGES_MIN)), ..task.clone() };
             match measure::run(bench, side, &task).await {
                 Ok(figure) => {
                     *rate = figure.rate;
@@ -84,6 +132,23 @@ pub(crate) async fn compare(bench: &Bench, results: &mut Results, case: Case) ->
         }
     }
     Ok(())
+}
+
+/// A run with few messages that does not count, but says how many a second there will be.
+async fn warm_up(bench: &Bench, results: &mut Results, title: &str, task: &Task, side: Side) -> Option<Turn> {
+    // Few messages in many queues would all be handed over ahead.
+    let part = if task.contract.queues == 1 { WARM_UP_PART } else { 1 };
+    let messages = (task.messages / part).max(MESSAGES_MIN).min(task.messages);
+    match measure::run(bench, &side, &Task { messages, ..task.clone() }).await {
+        Ok(Figure { rate, .. }) => {
+            println!("[{title}] warm-up, {side}: {rate:.0} messages/s");
+            Some(Turn { title: title.to_owned(), task: task.clone(), side, rate })
+        }
+        Err(error) => {
+            fail(results, &format!("{title}, warm-up, {side}: {error:#}"));
+            None
+        }
+    }
 }
 
 fn fail(results: &mut Results, what: &str) {
