@@ -24,6 +24,10 @@ pub(crate) struct Bench {
     pub(crate) rounds: usize,
     /// How many messages of up to 1 KiB a queue is filled with.
     pub(crate) messages: usize,
+    /// How many calls the host runs at once.
+    pub(crate) concurrency: u16,
+    /// Only the sides with these letters, if there are any.
+    pub(crate) letters: Vec<char>,
     /// Where the broker is.
     pub(crate) url: String,
     /// Its host and port.
@@ -31,6 +35,26 @@ pub(crate) struct Bench {
     /// The driver's connection to it.
     pub(crate) client: Client,
 }
+
+/// How much is measured, as given.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Extent {
+    /// How many rounds, in which each side has its turn
+    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How many messages of up to 1 KiB a run has; fewer where they are larger, or a side is slow
+    #[arg(long, value_name = "NUMBER", default_value_t = 30_000)]
+    pub(crate) messages: usize,
+    /// How many calls the host runs at once
+    #[arg(long, value_name = "NUMBER", default_value_t = CONCURRENCY)]
+    pub(crate) concurrency: u16,
+    /// Only these sides of those that the issue has letters for, such as b,e
+    #[arg(long, value_name = "LETTER", value_delimiter = ',')]
+    pub(crate) sides: Vec<char>,
+}
+
+/// What the host does best with: of 16, 64 and 256, the least that keeps all cores busy.
+pub(crate) const CONCURRENCY: u16 = 16;
 
 /// Where things are, as given.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,7 +75,7 @@ pub(crate) struct Places {
 
 impl Bench {
     /// Looks everything up and connects to the broker.
-    pub(crate) async fn new(places: &Places, node: &Node, rounds: usize, messages: usize) -> Result<Self> {
+    pub(crate) async fn new(places: &Places, node: &Node, extent: &Extent) -> Result<Self> {
         let find = |place: &Path| {
             let place = if place.is_absolute() { place.to_path_buf() } else { root().join(place) };
             place.canonicalize().with_context(|| format!("there is no {}", place.display()))
@@ -65,8 +89,10 @@ impl Bench {
             languages: root().join(&places.languages),
             clients,
             folder,
-            rounds,
-            messages,
+            rounds: extent.rounds,
+            messages: extent.messages,
+            concurrency: extent.concurrency,
+            letters: extent.sides.clone(),
             url: node.url.clone(),
             address: node.address()?.to_owned(),
             client: Client::open(&node.url).await?,

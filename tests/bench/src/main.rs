@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use bench::{Bench, Places};
+use bench::{Bench, CONCURRENCY, Extent, Places};
 use broker::{Node, root};
 use results::Results;
 use sides::lapin::Native;
@@ -46,12 +46,8 @@ struct Options {
     /// Only these workloads, separated by commas
     #[arg(long, value_name = "WORKLOAD", value_delimiter = ',')]
     only: Vec<Workload>,
-    /// How many rounds, in which each side has its turn
-    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
-    rounds: usize,
-    /// How many messages of up to 1 KiB a run has; fewer where they are larger, or a side is slow
-    #[arg(long, value_name = "NUMBER", default_value_t = 30_000)]
-    messages: usize,
+    #[command(flatten)]
+    extent: Extent,
     /// Which RabbitMQ: 3 is the machine's own, 4 the one of `scripts/setup --broker-4`
     #[arg(long, value_name = "MAJOR", default_value_t = 4, value_parser = clap::value_parser!(u8).range(3..=4))]
     broker: u8,
@@ -128,7 +124,7 @@ async fn measure_all(options: &Options, node: &Node) -> Result<bool> {
 
 async fn work(options: &Options, node: &Node) -> Result<bool> {
     let began = Instant::now();
-    let bench = Bench::new(&options.places, node, options.rounds, options.messages).await?;
+    let bench = Bench::new(&options.places, node, &options.extent).await?;
     let mut results = Results::default();
     for workload in Workload::value_variants() {
         if options.only.is_empty() || options.only.contains(workload) {
@@ -148,7 +144,9 @@ async fn work(options: &Options, node: &Node) -> Result<bool> {
 
 /// Writes the results to where those of such a run go.
 fn report(options: &Options, node: &Node, results: &Results, tables: &str) -> Result<PathBuf> {
-    let whole = options.only.is_empty() && options.rounds >= 5 && options.messages >= 30_000;
+    let Extent { rounds, messages, concurrency, sides } = &options.extent;
+    let full = *rounds >= 5 && *messages >= 30_000 && *concurrency == CONCURRENCY;
+    let whole = full && options.only.is_empty() && sides.is_empty();
     let file = root().join(if whole { "tests/bench/RESULTS.md" } else { "target/bench/RESULTS.md" });
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("target/release/warren-bench {}", arguments.join(" "));

@@ -34,13 +34,13 @@ pub(crate) struct Contract {
 
 impl Contract {
     /// One consumer of orders.
-    pub(crate) fn orders() -> Result<Self> {
+    pub(crate) fn orders(bench: &Bench) -> Result<Self> {
         Ok(Self {
             queues: 1,
             publishes: false,
             guest: "bench_order",
             prefetch: PREFETCH,
-            concurrency: 64,
+            concurrency: bench.concurrency,
             schema: serde_json::from_str(SCHEMA)?,
             accepted: serde_json::from_str(ACCEPTED_SCHEMA)?,
             body_bytes_max: 1024 * 1024,

@@ -90,6 +90,24 @@ impl fmt::Display for Side {
 }
 
 impl Side {
+    /// The letter for it.
+    fn letter(&self) -> Option<char> {
+        match self {
+            Self::LapinEach => Some('a'),
+            Self::LapinBatched => Some('b'),
+            Self::Node => Some('c'),
+            Self::Python => Some('d'),
+            Self::Warren(Warren { what: "", isolation: Isolation::Fresh, .. }) => Some('e'),
+            Self::Warren(Warren { what: "", isolation: Isolation::Reuse, .. }) => Some('f'),
+            Self::Warren(_) => None,
+        }
+    }
+
+    /// Whether it is wanted in this run.
+    pub(crate) fn is_wanted(&self, bench: &Bench) -> bool {
+        bench.letters.is_empty() || self.letter().is_some_and(|letter| bench.letters.contains(&letter))
+    }
+
     /// Why it cannot run on this machine; none if it can.
     pub(crate) fn missing(&self, bench: &Bench) -> Option<String> {
         let needed = match self {

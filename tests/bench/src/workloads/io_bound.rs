@@ -31,7 +31,7 @@ pub(crate) async fn run(bench: &Bench, results: &mut Results) -> Result<()> {
         schema: json!({ "type": "object" }),
         body_bytes_max: 1024,
         capabilities: json!({ "http": [{ "origin": origin, "allowPrivate": true }] }),
-        ..Contract::orders()?
+        ..Contract::orders(bench)?
     };
     let body = json!({ "requests": [{ "url": format!("{origin}/") }], "quiet": true });
     let body = Body::Same(serde_json::to_vec(&body)?);

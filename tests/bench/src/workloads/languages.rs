@@ -35,7 +35,7 @@ pub(crate) async fn run(bench: &Bench, results: &mut Results) -> Result<()> {
             },
         }),
         accepted: json!({ "type": "object", "required": ["orderId", "amount", "customer", "attempt"] }),
-        ..Contract::orders()?
+        ..Contract::orders(bench)?
     };
     let body =
         Body::Same(br#"{"orderId":"o-1","amount":1250,"customer":"ada","note":"ring twice"}"#.to_vec());

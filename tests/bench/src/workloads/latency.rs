@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(1);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn half_load(bench: &Bench, results: &mut Results) -> Result<()> {
-    let contract = Contract::orders()?;
+    let contract = Contract::orders(bench)?;
     let sides = [Side::LapinBatched, FRESH, REUSE];
     let mut peak = f64::MAX;
     for side in [Side::LapinBatched, FRESH] {
@@ -124,7 +124,7 @@ fn quantiles(mut latencies: Vec<Duration>) -> Option<[f64; 3]> {
 
 /// From the start of a side to its first ack, with a message that waits.
 pub(crate) async fn start(bench: &Bench, results: &mut Results) -> Result<()> {
-    let contract = Contract::orders()?;
+    let contract = Contract::orders(bench)?;
     let sides: Vec<Side> = ALL.into_iter().filter(|side| side.missing(bench).is_none()).collect();
     // The first time fills caches.
     for round in 0..=bench.rounds {

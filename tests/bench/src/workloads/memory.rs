@@ -37,7 +37,7 @@ pub(crate) async fn idle(bench: &Bench, results: &mut Results) -> Result<()> {
 }
 
 async fn rss_mib(bench: &Bench, queues: usize) -> Result<f64> {
-    let contract = Contract { queues, prefetch: 16, ..Contract::orders()? };
+    let contract = Contract { queues, prefetch: 16, ..Contract::orders(bench)? };
     contract.declare(bench).await?;
     let process = FRESH.start(bench, &contract, &bench.url)?;
     until_consumed(bench, &contract).await?;
@@ -50,7 +50,7 @@ async fn rss_mib(bench: &Bench, queues: usize) -> Result<f64> {
 
 /// Once: it takes minutes.
 pub(crate) async fn backlog(bench: &Bench, results: &mut Results) -> Result<()> {
-    let contract = Contract::orders()?;
+    let contract = Contract::orders(bench)?;
     let messages = if bench.messages == 30_000 { 1_000_000 } else { bench.messages * BACKLOG_PART };
     let body = Body::Orders { bytes: 256, fail_percent: 0 };
     contract.declare(bench).await?;
@@ -70,7 +70,8 @@ pub(crate) async fn backlog(bench: &Bench, results: &mut Results) -> Result<()> 
         }
         let begins = messages - messages * tenths.len() / 10;
         if left <= begins.min(messages - messages / 100) {
-            tenths.push((Instant::now(), left, process.memory_kib("VmRSS")? as f64 / 1024.0));
+            let mib = process.memory_kib("VmRSS")? as f64 / 1024.0;
+            tenths.push((Instant::now(), left, mib, process.cpu_us()?));
         }
         if left == 0 {
             break;
@@ -81,9 +82,11 @@ pub(crate) async fn backlog(bench: &Bench, results: &mut Results) -> Result<()> 
     measure::finish(bench, process, &Task { contract, messages, body }).await?;
     let mut rates = Vec::new();
     for (index, pair) in tenths.windows(2).enumerate() {
-        let [(from, left_from, _), (to, left_to, mib)] = pair else { continue };
-        let rate = (left_from - left_to) as f64 / (*to - *from).as_secs_f64();
-        println!("[{BACKLOG}] tenth {}: {rate:.0} messages/s, {mib:.0} MiB", index + 1);
+        let [(from, left_from, _, cpu_from), (to, left_to, mib, cpu_to)] = pair else { continue };
+        let done = (left_from - left_to) as f64;
+        let (rate, cpu) = (done / (*to - *from).as_secs_f64(), (cpu_to - cpu_from) as f64 / done);
+        println!("[{BACKLOG}] tenth {}: {rate:.0} messages/s, {cpu:.1} us CPU each, {mib:.0} MiB", index + 1);
+        results.add(BACKLOG, "CPU us by tenths", cpu);
         results.add(BACKLOG, "messages/s by tenths", rate);
         results.add(BACKLOG, "MiB by tenths", *mib);
         rates.push((rate, *mib));

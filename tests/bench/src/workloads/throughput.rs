@@ -34,12 +34,12 @@ pub(super) async fn consume(bench: &Bench, results: &mut Results) -> Result<()> 
         component: Some(bench.guests.join("bench_parses.wasm")),
     };
     let sides = [&ALL[..], &[Side::Warren(parses)]].concat();
-    let task = orders(bench, Contract::orders()?, 1024, 0);
+    let task = orders(bench, Contract::orders(bench)?, 1024, 0);
     compare(bench, results, vec![Case { title: CONSUME.to_owned(), task, sides }]).await
 }
 
 pub(super) async fn publish(bench: &Bench, results: &mut Results) -> Result<()> {
-    let contract = Contract { publishes: true, guest: "bench_publishes", ..Contract::orders()? };
+    let contract = Contract { publishes: true, guest: "bench_publishes", ..Contract::orders(bench)? };
     let task = orders(bench, contract, 1024, 0);
     compare(bench, results, vec![Case { title: PUBLISH.to_owned(), task, sides: ALL.to_vec() }]).await
 }
@@ -49,7 +49,7 @@ pub(super) async fn sizes(bench: &Bench, results: &mut Results) -> Result<()> {
     for (title, bytes) in
         [("consume, 256 B", 256), ("consume, 16 KiB", 16 * 1024), ("consume, 256 KiB", 256 * 1024)]
     {
-        let mut contract = Contract::orders()?;
+        let mut contract = Contract::orders(bench)?;
         if bytes > 64 * 1024 {
             contract.prefetch = PREFETCH_LARGE;
         }
@@ -62,7 +62,7 @@ pub(super) async fn sizes(bench: &Bench, results: &mut Results) -> Result<()> {
 pub(super) async fn failure(bench: &Bench, results: &mut Results) -> Result<()> {
     for fail_percent in [1, 20] {
         let title = format!("consume, 1 KiB, {fail_percent} % fail once");
-        let task = orders(bench, Contract::orders()?, 1024, fail_percent);
+        let task = orders(bench, Contract::orders(bench)?, 1024, fail_percent);
         compare(bench, results, vec![Case { title, task, sides: ALL.to_vec() }]).await?;
     }
     Ok(())
@@ -71,7 +71,7 @@ pub(super) async fn failure(bench: &Bench, results: &mut Results) -> Result<()> 
 /// The same messages from one queue, from ten, and from a hundred, and in sum about as many handed over ahead.
 pub(super) async fn consumers(bench: &Bench, results: &mut Results) -> Result<()> {
     let case = |(title, queues, prefetch): (&str, usize, u16)| {
-        let contract = Contract { queues, prefetch, ..Contract::orders()? };
+        let contract = Contract { queues, prefetch, ..Contract::orders(bench)? };
         let mut task = orders(bench, contract, 1024, 0);
         task.messages *= 2;
         Ok(Case { title: title.to_owned(), task, sides: vec![FRESH, REUSE] })
@@ -104,7 +104,7 @@ struct Turn {
 pub(super) async fn compare(bench: &Bench, results: &mut Results, cases: Vec<Case>) -> Result<()> {
     let mut turns = Vec::new();
     for Case { title, task, sides } in cases {
-        for side in sides {
+        for side in sides.into_iter().filter(|side| side.is_wanted(bench)) {
             match side.missing(bench) {
                 Some(reason) => results.notes.push(format!("{title}: {side} is left out: {reason}")),
                 None => turns.extend(warm_up(bench, results, &title, &task, side).await),
@@ -116,7 +116,7 @@ pub(super) async fn compare(bench: &Bench, results: &mut Results, cases: Vec<Cas
             let turn = (index + round) % turns.len();
             let Turn { title, task, side, rate } = &mut turns[turn];
             let bound = (*rate * RUN_SECONDS) as usize;
-            let task = Task { messages: task.messages.min(bound.max(MESSAGES_MIN)), ..task.clone() };
+            let task = Task { messages: task.messages.min(bound.max(least(task))), ..task.clone() };
             match measure::run(bench, side, &task).await {
                 Ok(figure) => {
                     *rate = figure.rate;
@@ -134,11 +134,16 @@ pub(super) async fn compare(bench: &Bench, results: &mut Results, cases: Vec<Cas
     Ok(())
 }
 
+/// The fewest messages that can be measured: some have to be left when as many as are handed over ahead were taken.
+fn least(task: &Task) -> usize {
+    MESSAGES_MIN.max(3 * usize::from(task.contract.prefetch) * task.contract.queues)
+}
+
 /// A run with few messages that does not count, but says how many a second there will be.
 async fn warm_up(bench: &Bench, results: &mut Results, title: &str, task: &Task, side: Side) -> Option<Turn> {
     // Few messages in many queues would all be handed over ahead.
     let part = if task.contract.queues == 1 { WARM_UP_PART } else { 1 };
-    let messages = (task.messages / part).max(MESSAGES_MIN).min(task.messages);
+    let messages = (task.messages / part).max(least(task)).min(task.messages);
     match measure::run(bench, &side, &Task { messages, ..task.clone() }).await {
         Ok(Figure { rate, .. }) => {
             println!("[{title}] warm-up, {side}: {rate:.0} messages/s");
