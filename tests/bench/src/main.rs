@@ -127,11 +127,10 @@ async fn work(options: &Options, node: &Node) -> Result<bool> {
     let bench = Bench::new(&options.places, node, &options.extent).await?;
     let mut results = Results::default();
     for workload in Workload::value_variants() {
-        if options.only.is_empty() || options.only.contains(workload) {
-            if let Err(error) = workload.run(&bench, &mut results).await {
-                println!("FAILED: {workload:?}: {error:#}");
-                results.failures.push(format!("{workload:?}: {error:#}"));
-            }
+        let is_chosen = options.only.is_empty() || options.only.contains(workload);
+        if is_chosen && let Err(error) = workload.run(&bench, &mut results).await {
+            println!("FAILED: {workload:?}: {error:#}");
+            results.failures.push(format!("{workload:?}: {error:#}"));
         }
     }
     results.took = began.elapsed();
