@@ -2,12 +2,34 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::broker::root;
 
+/// How long the machine is looked at before a run.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// How busy the machine is with other things, in percent of all its cores: what is measured on a busy one is worth less.
+pub(crate) async fn busy_percent() -> f64 {
+    let before = cpu_times();
+    tokio::time::sleep(LOOK).await;
+    let after = cpu_times();
+    let (idle, all) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+    100.0 * (1.0 - idle as f64 / all.max(1) as f64)
+}
+
+/// Time that the cores had nothing to do, and all of their time, in ticks.
+fn cpu_times() -> (u64, u64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().next().unwrap_or_default();
+    let times: Vec<u64> =
+        line.split_whitespace().skip(1).take(8).filter_map(|time| time.parse().ok()).collect();
+    // Idle, and waiting for a disk.
+    (times.iter().skip(3).take(2).sum(), times.iter().sum())
+}
+
 /// Machine, software and versions, a line each.
-pub(crate) fn description(rabbitmq: &str) -> String {
+pub(crate) fn description(rabbitmq: &str, busy_percent: f64) -> String {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
@@ -24,6 +46,7 @@ pub(crate) fn description(rabbitmq: &str) -> String {
         format!("- commit: {}", commit()),
         format!("- CPU: {}, {cores} cores, broker and sides on them", model.map_or("unknown", str::trim)),
         format!("- memory: {} MiB", kib / 1024),
+        format!("- {busy_percent:.0} % of it busy with other things when it began"),
         format!("- system: {}, Linux {}", system.trim_matches('"'), kernel.trim()),
         format!("- RabbitMQ {rabbitmq}, one node"),
         format!("- node {}", first_line("node", &["--version"])),

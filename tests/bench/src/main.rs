@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,8 +36,8 @@ use workloads::Workload;
 
 /// Measure the host beside other consumers on one broker, with the same messages
 ///
-/// The broker is started, and stopped in the end. A run of everything writes tests/bench/RESULTS.md, one of a part
-/// target/bench/RESULTS.md. The exit status is 0 if every run came to a figure, whatever the figures are.
+/// The broker is started, and stopped in the end. A run of everything writes tests/bench/RESULTS.md, one of a part,
+/// or with a run that failed, target/bench/RESULTS.md. The exit status is 0 if every run came to a figure, whatever the figures are.
 #[derive(Debug, Parser)]
 #[command(name = "warren-bench", args_conflicts_with_subcommands = true)]
 struct Options {
@@ -115,44 +115,50 @@ fn run(options: &Options) -> Result<bool> {
 #[tokio::main]
 async fn measure_all(options: &Options, node: &Node) -> Result<bool> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        ended = work(options, node) => ended,
-        _ = interrupt.recv() => bail!("interrupted"),
-        _ = terminate.recv() => bail!("terminated"),
-    }
-}
-
-async fn work(options: &Options, node: &Node) -> Result<bool> {
-    let began = Instant::now();
-    let bench = Bench::new(&options.places, node, &options.extent).await?;
-    let mut results = Results::default();
-    for workload in Workload::value_variants() {
-        let is_chosen = options.only.is_empty() || options.only.contains(workload);
-        if is_chosen && let Err(error) = workload.run(&bench, &mut results).await {
-            println!("FAILED: {workload:?}: {error:#}");
-            results.failures.push(format!("{workload:?}: {error:#}"));
-        }
-    }
+    let (began, mut results) = (Instant::now(), Results::default());
+    // What a run that is broken off has measured is told all the same.
+    let broken_off = tokio::select! {
+        ended = work(options, node, &mut results) => ended.map(|()| false)?,
+        _ = interrupt.recv() => true,
+        _ = terminate.recv() => true,
+    };
     results.took = began.elapsed();
-    let tables = table::all(&results, &targets::all(&bench, &results));
+    if broken_off {
+        results.failures.push("the run was broken off".to_owned());
+    }
+    let tables = table::all(&results, &targets::all(&results));
     let file = report(options, node, &results, &tables)?;
     println!("\n{tables}");
     eprintln!("written: {}", file.display());
     Ok(results.failures.is_empty())
 }
 
+async fn work(options: &Options, node: &Node, results: &mut Results) -> Result<()> {
+    let bench = Bench::new(&options.places, node, &options.extent).await?;
+    results.busy_percent = machine::busy_percent().await;
+    println!("{:.0} % of this machine is busy with other things", results.busy_percent);
+    for workload in Workload::value_variants() {
+        let is_chosen = options.only.is_empty() || options.only.contains(workload);
+        if is_chosen && let Err(error) = workload.run(&bench, results).await {
+            println!("FAILED: {workload:?}: {error:#}");
+            results.failures.push(format!("{workload:?}: {error:#}"));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the results to where those of such a run go.
 fn report(options: &Options, node: &Node, results: &Results, tables: &str) -> Result<PathBuf> {
     let Extent { rounds, messages, concurrency, sides } = &options.extent;
     let full = *rounds >= 5 && *messages >= 30_000 && *concurrency == CONCURRENCY;
-    let whole = full && options.only.is_empty() && sides.is_empty();
+    let whole = full && options.only.is_empty() && sides.is_empty() && results.failures.is_empty();
     let file = root().join(if whole { "tests/bench/RESULTS.md" } else { "target/bench/RESULTS.md" });
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("target/release/warren-bench {}", arguments.join(" "));
     let text = format!(
         "# Results of the benchmark\n\nWhat is measured and how to read it is in [README.md](README.md).\n\n    {}\n\n{}\n- took {} min\n\n{tables}",
         command.trim(),
-        machine::description(&node.release),
+        machine::description(&node.release, results.busy_percent),
         results.took.as_secs().div_ceil(60),
     );
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

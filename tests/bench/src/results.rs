@@ -42,6 +42,8 @@ pub(crate) struct Results {
     pub(crate) notes: Vec<String>,
     /// Runs that were no figure, and why.
     pub(crate) failures: Vec<String>,
+    /// How busy the machine was with other things when it began.
+    pub(crate) busy_percent: f64,
     /// How long it all took.
     pub(crate) took: Duration,
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::Deserialize;
 
-use crate::bench::Bench;
+use crate::broker::root;
 use crate::measure::Figure;
 use crate::results::{Results, Spread};
 use crate::sides::{FRESH, REUSE, Side};
@@ -45,9 +45,9 @@ impl Target {
 }
 
 /// All of them.
-pub(crate) fn all(bench: &Bench, results: &Results) -> Vec<Target> {
+pub(crate) fn all(results: &Results) -> Vec<Target> {
     let mut targets = throughput(results);
-    targets.extend(own_cost(bench));
+    targets.extend(own_cost());
     targets.extend(scale(results));
     targets
 }
@@ -99,8 +99,8 @@ struct Pipeline {
     reuse_us: f64,
 }
 
-fn own_cost(bench: &Bench) -> [Target; 2] {
-    let text = fs::read_to_string(bench.clients.join("pipeline.json")).ok();
+fn own_cost() -> [Target; 2] {
+    let text = fs::read_to_string(root().join("target/bench/pipeline.json")).ok();
     let pipeline: Option<Pipeline> = text.and_then(|text| serde_json::from_str(&text).ok());
     let (fresh, reuse) = (pipeline.as_ref().map(|it| it.fresh_us), pipeline.as_ref().map(|it| it.reuse_us));
     [

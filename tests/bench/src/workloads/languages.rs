@@ -44,6 +44,6 @@ pub(crate) async fn run(bench: &Bench, results: &mut Results) -> Result<()> {
             Side::Warren(Warren { isolation, what, component: Some(bench.languages.join(file)) })
         })
     });
-    let task = Task { contract, messages: bench.messages, body };
+    let task = Task { contract, messages: bench.messages / 2, body };
     compare(bench, results, vec![Case { title: LANGUAGES.to_owned(), task, sides: sides.collect() }]).await
 }

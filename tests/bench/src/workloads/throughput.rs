@@ -7,11 +7,11 @@ use crate::bench::Bench;
 use crate::measure::{self, Body, Figure, Task};
 use crate::results::{Results, Run};
 use crate::sides::contract::Contract;
-use crate::sides::{ALL, FRESH, Isolation, PREFETCH, REUSE, Side, Warren};
+use crate::sides::{ALL, FRESH, Isolation, PREFETCH, Side, Warren};
 use crate::titles::{CONSUME, MANY_CONSUMERS, ONE_CONSUMER, PUBLISH};
 
 /// How long the measured part of a run should last at most, in seconds: a side that is slow gets fewer messages.
-const RUN_SECONDS: f64 = 4.0;
+const RUN_SECONDS: f64 = 3.0;
 /// The least that is measured, in messages.
 const MESSAGES_MIN: usize = 1_200;
 /// Of the messages of a run, how many warm up.
@@ -74,7 +74,7 @@ pub(super) async fn consumers(bench: &Bench, results: &mut Results) -> Result<()
         let contract = Contract { queues, prefetch, ..Contract::orders(bench)? };
         let mut task = orders(bench, contract, 1024, 0);
         task.messages *= 2;
-        Ok(Case { title: title.to_owned(), task, sides: vec![FRESH, REUSE] })
+        Ok(Case { title: title.to_owned(), task, sides: vec![FRESH] })
     };
     let cases =
         [(ONE_CONSUMER, 1, PREFETCH), ("consume, 1 KiB, 10 consumers", 10, 26), (MANY_CONSUMERS, 100, 16)];
