@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use super::throughput::fail;
 use crate::bench::Bench;
 use crate::measure::{self, Body, Task};
 use crate::order;
@@ -46,7 +47,13 @@ pub(crate) async fn half_load(bench: &Bench, results: &mut Results) -> Result<()
         let mut p99 = Vec::new();
         for index in 0..sides.len() {
             let side = &sides[(index + round) % sides.len()];
-            let latencies = one(bench, &contract, side, rate).await?;
+            let latencies = match one(bench, &contract, side, rate).await {
+                Ok(latencies) => latencies,
+                Err(error) => {
+                    fail(results, &format!("{LATENCY}, round {round}, {side}: {error:#}"));
+                    continue;
+                }
+            };
             let [p50, p99_ms, most] = quantiles(latencies).context("no message was acked")?;
             println!(
                 "[{LATENCY}] round {round}/{}, {side}: p50 {p50:.2} ms, p99 {p99_ms:.2} ms, most {most:.1} ms",
@@ -77,7 +84,8 @@ async fn one(bench: &Bench, contract: &Contract, side: &Side, rate: f64) -> Resu
     while began.elapsed() < WARM_UP + MEASURED {
         ticks.tick().await;
         // As many as there should be by now: a tick that comes late makes up for it.
-        while (sent as f64) < began.elapsed().as_secs_f64() * rate {
+        let due = (began.elapsed().as_secs_f64() * rate) as usize;
+        while sent < due {
             confirms
                 .push(bench.client.publish(&queue, &order::body(sent, 1024, false), &order::id(sent)).await?);
             sent += 1;
@@ -88,6 +96,8 @@ async fn one(bench: &Bench, contract: &Contract, side: &Side, rate: f64) -> Resu
         process.check()?;
     }
     let ended = Instant::now();
+    let wanted = (ended - began).as_secs_f64() * rate;
+    ensure!(sent as f64 > 0.95 * wanted, "only {sent} of {wanted:.0} messages could be published in time");
     while let Some(confirmed) = confirms.next().await {
         ensure!(confirmed?.is_ack(), "the broker refuses a message");
     }

@@ -156,7 +156,8 @@ async fn warm_up(bench: &Bench, results: &mut Results, title: &str, task: &Task,
     }
 }
 
-fn fail(results: &mut Results, what: &str) {
+/// A run that is no figure.
+pub(super) fn fail(results: &mut Results, what: &str) {
     println!("FAILED: {what}");
     results.failures.push(what.to_owned());
 }
