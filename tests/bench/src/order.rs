@@ -9,7 +9,7 @@ pub(crate) const ACCEPTED_SCHEMA: &str = include_str!("../accepted.json");
 
 /// Bytes of an order beside its lines and its note, and of one line, at most.
 const FRAME_BYTES: usize = 120;
-const LINE_BYTES: usize = 60;
+const LINE_BYTES: usize = 49;
 /// Longest note: what is larger has more lines, because real documents grow in structure and not in one text.
 const NOTE_BYTES: usize = 512;
 
