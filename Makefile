@@ -10,6 +10,8 @@
 #   make chaos           the fault harness: every scenario on RabbitMQ 3 and 4 and a cluster; takes an hour, writes
 #                        tests/chaos/RESULTS.md. ONLY='host_*' runs some of them
 #   make ci              what CI runs: formatting, lints, all tests
+#   make bench           the host beside native, Node and Python consumers on one broker; half an hour, writes
+#                        tests/bench/RESULTS.md. ONLY=consume,publish measures a part; BROKER, ROUNDS=5, MESSAGES=30000
 #   make bench-hostile   what handlers lose to a hostile one in the same host; writes tests/hostile/RESULTS.md
 #   make bench-contracts how long it takes to load a contract of 1,000 consumers
 #   make bench-pipeline  what a message costs in the host itself, step by step, without a broker
@@ -21,13 +23,18 @@ ORDERS ?= 1000
 KILLS ?= 0
 BROKER ?= 3
 ONLY ?= *
+ROUNDS ?= 5
+MESSAGES ?= 30000
+
+# The benchmark is about RabbitMQ 4 unless BROKER is given.
+BENCH_BROKER := $(if $(filter command environment,$(firstword $(origin BROKER))),$(BROKER),4)
 
 BEHAVIOURS := target/behaviours
 HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench-contracts bench-hostile bench-instructions bench-pipeline bench-waiting stop clean documents
+.PHONY: help setup build dist handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench bench-contracts bench-hostile bench-instructions bench-pipeline bench-waiting stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -113,6 +120,12 @@ lint:
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 
 ci: lint test
+
+# On a machine that does nothing else.
+bench: build behaviours
+	@tests/bench/prepare
+	@$(if $(filter 3,$(BENCH_BROKER)),,scripts/setup --broker-4)
+	@target/release/warren-bench --broker $(BENCH_BROKER) --rounds $(ROUNDS) --messages $(MESSAGES) $(if $(filter-out *,$(ONLY)),--only '$(ONLY)')
 
 # On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
 bench-hostile: build behaviours broker
