@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{Read, Write};
+use std::sync::OnceLock;
 
 use flate2::Compression;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -11,6 +12,8 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::Encoding;
+use super::document::{Borrowed, Document};
+use super::patterns::compile_for;
 
 /// The longest list of reasons given for one invalid message.
 const REASONS_MAX: usize = 5;
@@ -40,6 +43,9 @@ pub struct Message {
     /// Messages as they may be.
     pub examples: Vec<Example>,
     pub(super) payload: Validator,
+    /// The same for documents that borrow: it only says whether a message is valid. Made for the first message, so that
+    /// loading a contract takes no longer for it; none if it cannot be made.
+    pub(super) quick_payload: OnceLock<Option<Validator<Borrowed>>>,
     pub(super) headers: Option<Validator>,
 }
 
@@ -59,17 +65,20 @@ pub type Decoded<'a> = Cow<'a, [u8]>;
 impl Message {
     /// Takes the compression off a body. The error is the reason why it cannot be read.
     pub fn decode<'a>(&self, body: &'a [u8], content_encoding: Option<&str>) -> Result<Decoded<'a>, String> {
-        let encoding = content_encoding.unwrap_or_default().trim().to_ascii_lowercase();
-        match encoding.as_str() {
-            "" | "identity" | "utf-8" => Ok(Cow::Borrowed(body)),
-            "gzip" | "x-gzip" => self.inflate(MultiGzDecoder::new(body), "gzip"),
+        let encoding = content_encoding.unwrap_or_default().trim();
+        let is = |names: &[&str]| names.iter().any(|name| encoding.eq_ignore_ascii_case(name));
+        if is(&["", "identity", "utf-8"]) {
+            Ok(Cow::Borrowed(body))
+        } else if is(&["gzip", "x-gzip"]) {
+            self.inflate(MultiGzDecoder::new(body), "gzip")
+        } else if is(&["deflate"]) && is_zlib(body) {
             // RFC 9110 means zlib's format; some send the bare one.
-            "deflate" if is_zlib(body) => self.inflate(ZlibDecoder::new(body), "deflate"),
-            "deflate" => self.inflate(DeflateDecoder::new(body), "deflate"),
-            _ => {
-                let encoding: String = encoding.chars().take(50).collect();
-                Err(format!("content-encoding `{encoding}` is not supported: gzip and deflate are"))
-            }
+            self.inflate(ZlibDecoder::new(body), "deflate")
+        } else if is(&["deflate"]) {
+            self.inflate(DeflateDecoder::new(body), "deflate")
+        } else {
+            let encoding: String = encoding.to_ascii_lowercase().chars().take(50).collect();
+            Err(format!("content-encoding `{encoding}` is not supported: gzip and deflate are"))
         }
     }
 
@@ -131,7 +140,7 @@ impl Message {
             )]);
         }
         let mut reasons = Vec::new();
-        if self.is_json() {
+        if self.is_json() && !self.is_valid(body) {
             let payload = parse(body)?;
             collect(&self.payload, &payload, "body", &mut reasons);
         }
@@ -139,6 +148,15 @@ impl Message {
             collect(schema, &headers(), "headers", &mut reasons);
         }
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// Whether a body is surely valid JSON that fits the schema. If not, the slower way decides, and finds the reasons.
+    fn is_valid(&self, body: &[u8]) -> bool {
+        let quick = self.quick_payload.get_or_init(|| compile_for(&self.payload_schema).ok());
+        match (quick, Document::read(body)) {
+            (Some(quick), Some(document)) => quick.is_valid(document.root()),
+            _ => false,
+        }
     }
 
     /// Why an example of the contract is none, if so.
@@ -155,13 +173,15 @@ impl Message {
 
     /// The MIME type without its parameters, in lower case.
     pub fn media_type(&self) -> String {
-        essence(&self.content_type)
+        essence(&self.content_type).to_ascii_lowercase()
     }
 
     /// Whether the payload is JSON, and so held against its schema.
     pub fn is_json(&self) -> bool {
-        let essence = self.media_type();
-        essence == "application/json" || essence.ends_with("+json")
+        let essence = essence(&self.content_type);
+        let suffix = essence.as_bytes().last_chunk::<5>();
+        essence.eq_ignore_ascii_case("application/json")
+            || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
     }
 }
 
@@ -190,11 +210,11 @@ fn is_zlib(body: &[u8]) -> bool {
 
 /// Compares MIME types without their parameters: `application/json; charset=utf-8` is `application/json`.
 fn same_type(a: &str, b: &str) -> bool {
-    essence(a) == essence(b)
+    essence(a).eq_ignore_ascii_case(essence(b))
 }
 
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 impl fmt::Debug for Message {

@@ -7,6 +7,7 @@
 
 mod check;
 pub mod compat;
+mod document;
 mod domains;
 mod editor;
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! Most patterns are matched in linear time. Those that look around, or refer back to what they matched, are not: they
 //! are kept to short texts, and to a number of steps.
 
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use std::sync::Arc;
+
+use jsonschema::json::Json;
+use jsonschema::{Draft, PatternOptions, Retrieve, ValidationError, ValidationOptions, Validator};
 use serde_json::{Map, Value, json};
 
 use super::payload::{DATA, is_named};
@@ -17,22 +20,41 @@ const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 
 /// Compiles a schema; the error says what keeps it from being one, and where.
 pub(super) fn compile(schema: &Value) -> Result<Validator, ValidationError<'static>> {
-    let options = || {
-        let patterns = PatternOptions::fancy_regex()
-            .backtrack_limit(BACKTRACKS_MAX)
-            .size_limit(PATTERN_BYTES_MAX)
-            .dfa_size_limit(PATTERN_BYTES_MAX);
-        jsonschema::draft202012::options().with_pattern_options(patterns)
-    };
-    let validator = options().build(schema)?; // so that places in errors are those of the schema as it is written
-    let mut guarded = schema.clone();
-    if guard(&mut guarded) {
-        return options().build(&guarded);
+    let validator = backtracking().build(schema)?; // so that places in errors are those of the schema as it is written
+    match guarded(schema) {
+        Some(guarded) => backtracking().build(&guarded),
+        None => Ok(linear().build(schema).unwrap_or(validator)),
     }
-    // The engine that can look around takes `-` for `-+1*-+`; where nothing looks around, the linear one is right.
-    let linear = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
-    let linear = jsonschema::draft202012::options().with_pattern_options(linear);
-    Ok(linear.build(schema).unwrap_or(validator))
+}
+
+/// Compiles a schema that `compile` takes for documents of another kind, to the same verdicts.
+pub(super) fn compile_for<F: Json>(schema: &Value) -> Result<Validator<F>, ValidationError<'static>> {
+    match guarded(schema) {
+        Some(guarded) => backtracking().build(&guarded),
+        None => linear().build(schema).or_else(|_| backtracking().build(schema)),
+    }
+}
+
+type Options<F> = ValidationOptions<'static, Arc<dyn Retrieve>, F>;
+
+fn backtracking<F: Json>() -> Options<F> {
+    let patterns = PatternOptions::fancy_regex()
+        .backtrack_limit(BACKTRACKS_MAX)
+        .size_limit(PATTERN_BYTES_MAX)
+        .dfa_size_limit(PATTERN_BYTES_MAX);
+    jsonschema::options_for().with_draft(Draft::Draft202012).with_pattern_options(patterns)
+}
+
+/// The engine that can look around takes `-` for `-+1*-+`; where nothing looks around, this one is right.
+fn linear<F: Json>() -> Options<F> {
+    let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
+    jsonschema::options_for().with_draft(Draft::Draft202012).with_pattern_options(patterns)
+}
+
+/// A schema whose patterns that look around see short texts only; none if it has no such patterns.
+fn guarded(schema: &Value) -> Option<Value> {
+    let mut schema = schema.clone();
+    guard(&mut schema).then_some(schema)
 }
 
 /// Lets patterns that look around see short texts only; whether there are any.

@@ -1,6 +1,6 @@
 //! Messages: their schemas are compiled, and their examples held against them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -138,6 +138,7 @@ impl<'a> Checker<'a> {
             version: raw.version.clone(),
             examples: raw.examples.iter().map(example).collect(),
             payload: payload_validator?,
+            quick_payload: OnceLock::new(),
             headers: headers_validator,
         })
     }
