@@ -10,15 +10,18 @@ mod read;
 mod tests;
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use ahash::AHashSet;
 use jsonschema::JsonType;
-use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, cmp, unique};
+use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, cmp};
 use serde_json::{Map, Number, Value};
 
 /// Up to so many members, an object is searched from the front; larger ones are in the order of their names.
 const LISTED_MAX: usize = 16;
+/// Up to so many items, each is compared with each to know whether all differ.
+const COMPARED_MAX: usize = 15;
 
 /// A document; what it does not have to change, such as a text without escapes, stays in the body.
 #[derive(Default)]
@@ -98,6 +101,26 @@ impl<'a> Place<'a> {
 
     fn members(self, range: &Range<usize>) -> Members<'a> {
         Members { document: self.document, list: &self.document.members[range.clone()] }
+    }
+
+    /// Whether both are the same value to the validator, without a copy of either.
+    fn equals(self, other: Place<'_>) -> bool {
+        match (self.entry, other.entry) {
+            (Entry::Null, Entry::Null) => true,
+            (Entry::Bool(one), Entry::Bool(other)) => one == other,
+            (Entry::Number(one), Entry::Number(other)) => cmp::equal_numbers(&one, other),
+            (Entry::Text(one), Entry::Text(other)) => one == other,
+            (Entry::Array(one), Entry::Array(two)) => {
+                one.len() == two.len()
+                    && self.items(one).elements().zip(other.items(two).elements()).all(|(a, b)| a.equals(b))
+            }
+            (Entry::Object(one), Entry::Object(two)) => {
+                let others = other.members(two);
+                one.len() == two.len()
+                    && self.members(one).members().all(|(name, a)| others.find(name).is_some_and(|b| a.equals(b)))
+            }
+            _ => false,
+        }
     }
 
     fn value(self) -> Value {
@@ -220,16 +243,62 @@ impl<'a> Array<'a, Borrowed> for Items<'a> {
     }
 
     fn is_unique(&self) -> bool {
-        let texts: Option<Vec<&str>> = self
-            .list
-            .iter()
-            .map(|entry| if let Entry::Text(text) = entry { Some(&**text) } else { None })
-            .collect();
-        if let Some(texts) = texts {
-            let mut seen = AHashSet::with_capacity(texts.len());
-            return texts.into_iter().all(|text| seen.insert(text));
+        if self.list.len() <= COMPARED_MAX {
+            return self.elements().enumerate().all(|(index, item)| {
+                self.elements().take(index).all(|other| !item.equals(other))
+            });
         }
-        unique::is_unique(&self.elements().map(Place::value).collect::<Vec<_>>())
+        let mut seen = AHashSet::with_capacity(self.list.len());
+        self.elements().all(|item| seen.insert(Distinct(item)))
+    }
+}
+
+/// A value as one of a set: equal as the validator has it, so that `1` is `1.0`.
+struct Distinct<'a>(Place<'a>);
+
+impl PartialEq for Distinct<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.equals(other.0)
+    }
+}
+
+impl Eq for Distinct<'_> {}
+
+impl Hash for Distinct<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self.0.entry).hash(state);
+        match self.0.entry {
+            Entry::Null => {}
+            Entry::Bool(value) => value.hash(state),
+            // 0.0 is -0.0; what is equal has the same nearest float.
+            Entry::Number(number) => number.as_f64().map(|number| (number + 0.0).to_bits()).hash(state),
+            Entry::Text(text) => text.hash(state),
+            Entry::Array(range) => {
+                range.len().hash(state);
+                self.0.items(range).elements().for_each(|item| Distinct(item).hash(state));
+            }
+            Entry::Object(range) => {
+                // Those of a short list stand in any order.
+                range.len().hash(state);
+                if range.len() > LISTED_MAX {
+                    for (name, item) in self.0.members(range).members() {
+                        name.hash(state);
+                        Distinct(item).hash(state);
+                    }
+                } else {
+                    let mut named: [Option<(&str, Place<'_>)>; LISTED_MAX] = [None; LISTED_MAX];
+                    for (to, member) in named.iter_mut().zip(self.0.members(range).members()) {
+                        *to = Some(member);
+                    }
+                    let named = &mut named[..range.len()];
+                    named.sort_unstable_by_key(|member| member.map(|(name, _)| name));
+                    for (name, item) in named.iter().flatten() {
+                        name.hash(state);
+                        Distinct(*item).hash(state);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -253,6 +322,18 @@ pub(in crate::contract) struct Members<'a> {
     list: &'a [Member<'a>],
 }
 
+impl<'a> Members<'a> {
+    fn find(&self, name: &str) -> Option<Place<'a>> {
+        let found = if self.list.len() <= LISTED_MAX {
+            self.list.iter().find(|member| member.name == name)
+        } else {
+            let index = self.list.binary_search_by(|member| (*member.name).cmp(name)).ok()?;
+            self.list.get(index)
+        };
+        found.map(|member| Place { document: self.document, entry: &member.value })
+    }
+}
+
 impl<'a> Object<'a, Borrowed> for Members<'a> {
     type Node = Place<'a>;
     type MemberName = &'a str;
@@ -263,13 +344,7 @@ impl<'a> Object<'a, Borrowed> for Members<'a> {
     }
 
     fn get(&self, key: &String) -> Option<Place<'a>> {
-        let found = if self.list.len() <= LISTED_MAX {
-            self.list.iter().find(|member| member.name == *key)
-        } else {
-            let index = self.list.binary_search_by(|member| (*member.name).cmp(key)).ok()?;
-            self.list.get(index)
-        };
-        found.map(|member| Place { document: self.document, entry: &member.value })
+        self.find(key)
     }
 
     fn members(&self) -> NamedPlaces<'a> {
