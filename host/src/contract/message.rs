@@ -8,12 +8,13 @@ use std::sync::OnceLock;
 use flate2::Compression;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
-use jsonschema::Validator;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::Encoding;
 use super::document::{Borrowed, Document};
 use super::patterns::compile_for;
+use super::recursion::{Recursion, extent};
 
 /// The longest list of reasons given for one invalid message.
 const REASONS_MAX: usize = 5;
@@ -45,8 +46,15 @@ pub struct Message {
     pub(super) payload: Validator,
     /// The same for documents that borrow: it only says whether a message is valid. Made for the first message, so that
     /// loading a contract takes no longer for it; none if it cannot be made.
-    pub(super) quick_payload: OnceLock<Option<Validator<Borrowed>>>,
+    pub(super) quick_payload: OnceLock<Quick>,
     pub(super) headers: Option<Validator>,
+}
+
+/// What every payload is held against, made when the first one comes.
+pub(super) struct Quick {
+    validator: Option<Validator<Borrowed>>,
+    /// The deepest payload that is judged.
+    depth_max: Option<usize>,
 }
 
 /// A message as it may be.
@@ -140,33 +148,46 @@ impl Message {
             )]);
         }
         let mut reasons = Vec::new();
-        if self.is_json() && !self.is_valid(body) {
+        if self.is_json() && !self.is_valid(body)? {
             let payload = parse(body)?;
-            collect(&self.payload, &payload, "body", &mut reasons);
+            collect(&self.payload, &self.payload_schema, &payload, "body", &mut reasons);
         }
-        if let Some(schema) = &self.headers {
-            collect(schema, &headers(), "headers", &mut reasons);
+        if let (Some(validator), Some(schema)) = (&self.headers, &self.headers_schema) {
+            collect(validator, schema, &headers(), "headers", &mut reasons);
         }
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
     /// Whether a body is surely valid JSON that fits the schema. If not, the slower way decides, and finds the reasons.
-    fn is_valid(&self, body: &[u8]) -> bool {
-        let quick = self.quick_payload.get_or_init(|| compile_for(&self.payload_schema).ok());
-        match (quick, Document::read(body)) {
+    fn is_valid(&self, body: &[u8]) -> Result<bool, Vec<String>> {
+        let make = || Quick {
+            validator: compile_for(&self.payload_schema).ok(),
+            depth_max: Recursion::of(&self.payload_schema).depth_max(),
+        };
+        let Quick { validator, depth_max } = self.quick_payload.get_or_init(make);
+        if let Some(depth_max) = *depth_max
+            && extent(&parse(body)?).0 > depth_max
+        {
+            return Err(vec![format!(
+                "body is nested more than {depth_max} deep: that is as far as a schema with `unevaluatedProperties` or `unevaluatedItems` that refers to itself can be checked"
+            )]);
+        }
+        Ok(match (validator, Document::read(body)) {
             (Some(quick), Some(document)) => quick.is_valid(document.root()),
             _ => false,
-        }
+        })
     }
 
     /// Why an example of the contract is none, if so.
     pub(super) fn example_faults(&self, example: &Example) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.is_json() {
-            collect(&self.payload, &example.payload, "payload", &mut reasons);
+            collect(&self.payload, &self.payload_schema, &example.payload, "payload", &mut reasons);
         }
-        if let (Some(schema), Some(headers)) = (&self.headers, &example.headers) {
-            collect(schema, headers, "headers", &mut reasons);
+        if let (Some(validator), Some(schema), Some(headers)) =
+            (&self.headers, &self.headers_schema, &example.headers)
+        {
+            collect(validator, schema, headers, "headers", &mut reasons);
         }
         reasons
     }
@@ -192,15 +213,38 @@ fn parse(body: &[u8]) -> Result<Value, Vec<String>> {
     serde_json::from_slice(body).map_err(|error| vec![format!("body is not JSON: {error}")])
 }
 
-fn collect(schema: &Validator, value: &Value, what: &str, reasons: &mut Vec<String>) {
-    for error in schema.iter_errors(value).take(REASONS_MAX.saturating_sub(reasons.len())) {
-        let mut reason = format!("{what}{}: {}", error.instance_path(), error.masked());
-        if reason.len() > REASON_BYTES_MAX {
-            reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
-            reason.push('…');
-        }
-        reasons.push(reason);
+/// Finds the reasons why a value does not fit a schema: some, or one, or that there is one, by what it costs to find them.
+/// The validator finds all errors before it gives the first.
+pub(super) fn collect(
+    validator: &Validator,
+    schema: &Value,
+    value: &Value,
+    what: &str,
+    reasons: &mut Vec<String>,
+) {
+    if validator.is_valid(value) {
+        return;
     }
+    let recursion = Recursion::of(schema);
+    if recursion.can_list(value) {
+        let left = REASONS_MAX.saturating_sub(reasons.len());
+        reasons.extend(validator.iter_errors(value).take(left).map(|error| reason(what, &error)));
+    } else if recursion.has_first()
+        && let Err(error) = validator.validate(value)
+    {
+        reasons.push(reason(what, &error));
+    } else {
+        reasons.push(format!("{what} does not fit its schema; it is too large and too deep to say where"));
+    }
+}
+
+fn reason(what: &str, error: &ValidationError<'_>) -> String {
+    let mut reason = format!("{what}{}: {}", error.instance_path(), error.masked());
+    if reason.len() > REASON_BYTES_MAX {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        reason.push('…');
+    }
+    reason
 }
 
 /// The two bytes of zlib's header: method 8, and a check sum.

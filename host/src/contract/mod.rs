@@ -31,6 +31,7 @@ mod payload;
 mod problem;
 #[expect(dead_code, reason = "some texts are for readers of the contract, not for the host")]
 mod raw;
+mod recursion;
 mod render;
 pub mod routes;
 mod routing;

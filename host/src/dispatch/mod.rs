@@ -203,7 +203,8 @@ async fn work(
         return Box::pin(recount(subscription, &mut trouble, message, message_id, attempt, arrival)).await;
     }
     if let Some(disposition) = early(subscription, message) {
-        return Box::pin(put_off(subscription, &mut trouble, message, message_id, attempt, disposition)).await;
+        return Box::pin(put_off(subscription, &mut trouble, message, message_id, attempt, disposition))
+            .await;
     }
     let Call { outcome, outbox } = if poison {
         let outcome = Outcome::Poison { deliveries: history::deliveries(message, arrival) };

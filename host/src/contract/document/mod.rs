@@ -117,7 +117,10 @@ impl<'a> Place<'a> {
             (Entry::Object(one), Entry::Object(two)) => {
                 let others = other.members(two);
                 one.len() == two.len()
-                    && self.members(one).members().all(|(name, a)| others.find(name).is_some_and(|b| a.equals(b)))
+                    && self
+                        .members(one)
+                        .members()
+                        .all(|(name, a)| others.find(name).is_some_and(|b| a.equals(b)))
             }
             _ => false,
         }
@@ -244,9 +247,10 @@ impl<'a> Array<'a, Borrowed> for Items<'a> {
 
     fn is_unique(&self) -> bool {
         if self.list.len() <= COMPARED_MAX {
-            return self.elements().enumerate().all(|(index, item)| {
-                self.elements().take(index).all(|other| !item.equals(other))
-            });
+            return self
+                .elements()
+                .enumerate()
+                .all(|(index, item)| self.elements().take(index).all(|other| !item.equals(other)));
         }
         let mut seen = AHashSet::with_capacity(self.list.len());
         self.elements().all(|item| seen.insert(Distinct(item)))
