@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
+use futures_util::FutureExt;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use tokio::runtime::Handle;
@@ -121,11 +122,17 @@ impl Host {
 }
 
 impl Subscribed {
-    /// Begins to take a delivery to its end, in a task, as the sink of a consumer does it.
+    /// Takes a delivery to its end, or as far as it gets without waiting and the rest in a task, as `run/pump` does it.
     pub(crate) fn begin(&self, delivery: Delivery) {
         let (subscription, epoch) = (Arc::clone(&self.subscription), self.epoch.clone());
-        let turn = subscription.turn();
-        self.deliveries.spawn(async move { dispatch::dispatch(&subscription, &epoch, turn, delivery).await });
+        let (turn, counted) = (subscription.turn(), self.deliveries.token());
+        let mut work = Box::pin(async move {
+            dispatch::dispatch(&subscription, &epoch, turn, delivery).await;
+            drop(counted);
+        });
+        if work.as_mut().now_or_never().is_none() {
+            self.deliveries.spawn(work);
+        }
     }
 }
 
@@ -154,6 +161,7 @@ fn subscription(contract: &Contract, consumer: &Consumer, handler: Handler) -> S
         ordered: history::is_ordered(queue) && consumer.delivery == DeliveryMode::AtLeastOnce,
         dead_letter: queue.dead_letter.clone(),
         broker_dead_letters: false,
+        permits_max: consumer.handler.concurrency.into(),
         permits: Arc::new(Semaphore::new(consumer.handler.concurrency.into())),
         suspects: Arc::new(Semaphore::new(1)),
         finished: Finished::new(consumer.prefetch),
