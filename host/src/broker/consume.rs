@@ -92,9 +92,7 @@ impl Consumption {
     /// Starts to consume.
     pub async fn start(connection: &Connection, feed: Feed, is_suspect: Suspicion) -> Result<Self, Error> {
         let channel = connection.channel().await?;
-        let looking = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = channel.queue_declare(short(&feed.queue), looking, FieldTable::default());
-        let careful = reply("queue.declare", queue).await?.message_count() > 0 && feed.prefetch > 1;
+        let careful = count(&channel, &feed).await? > 0 && feed.prefetch > 1;
         let consumer = consume(&channel, &feed, careful).await?;
         Ok(Self { feed, is_suspect, channel, consumer, careful })
     }
@@ -106,6 +104,8 @@ impl Consumption {
         let keep = if self.feed.ordered { stop.clone() } else { CancellationToken::new() };
         let settle = settle::run(self.channel.clone(), settling, keep);
         tokio::try_join!(self.take(settlements, sink, stop), settle)?;
+        // An answer to whatever is asked after the last ack means that the channel has read it, however busy the broker is.
+        drop(count(&self.channel, &self.feed).await);
         tokio::time::sleep(SETTLED_WITHIN).await;
         tracing::debug!(queue = self.feed.queue, "consumer is done");
         Ok(())
@@ -150,6 +150,13 @@ impl Consumption {
         }
         cancel(&self.channel, self.consumer.clone(), &settlements, &sink).await
     }
+}
+
+/// How many messages wait in the queue.
+async fn count(channel: &lapin::Channel, feed: &Feed) -> Result<u32, Error> {
+    let looking = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare(short(&feed.queue), looking, FieldTable::default());
+    Ok(reply("queue.declare", queue).await?.message_count())
 }
 
 async fn consume(channel: &lapin::Channel, feed: &Feed, careful: bool) -> Result<lapin::Consumer, Error> {
