@@ -3,7 +3,7 @@
 #
 #   make demo            the order system on a real RabbitMQ: 1,000 orders, every one accounted for
 #   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
-#   make dist            the host for production, target/dist/warren: a fifth faster, and slow to build
+#   make dist            the host for production, target/dist/warren: optimised across crates, and slow to build
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
 #   make languages       the SDKs and templates of all guest languages: toolchains, unit tests, and the conformance suite on
