@@ -151,6 +151,11 @@ fn within(left: &Cell<usize>, text: String) -> std::io::Result<String> {
 }
 
 impl Contract {
+    /// Its name, with its version if it has one: `orders@1.0.0`.
+    pub fn full_name(&self) -> String {
+        if self.version.is_empty() { self.name.clone() } else { format!("{}@{}", self.name, self.version) }
+    }
+
     /// How many calls may run at the same time, over all handlers.
     pub fn calls_max(&self) -> u32 {
         let wanted = || self.consumers.values().map(|consumer| u32::from(consumer.handler.concurrency)).sum();

@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn only_what_makes_verdicts_double_limits_the_depth() {
+        for (schema, depth_max) in [
+            (json!({ "items": { "$ref": "#" } }), None),
+            (json!({ "items": { "type": "object" }, "unevaluatedItems": false }), None),
+            (json!({ "items": { "$ref": "#" }, "unevaluatedItems": false }), Some(UNEVALUATED_DEPTH_MAX)),
+        ] {
+            assert_eq!(Recursion::of(&schema).depth_max(), depth_max, "{schema}");
+        }
+    }
+
+    #[test]
     fn errors_are_listed_where_there_cannot_be_too_many() {
         let flat = Recursion::of(&json!({ "type": "object" }));
         let tree = Recursion::of(&json!({ "items": { "$ref": "#" } }));

@@ -11,6 +11,7 @@ mod finished;
 mod once;
 mod outgoing;
 mod record;
+mod subscription;
 mod trouble;
 mod turn;
 
@@ -18,18 +19,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::{Delivery, Publication, PublishError, Publisher, Settlement};
-use crate::contract::{self, DeadLetter, DeliveryMode, OnFailure, QueueType, Retry};
+use crate::contract::{DeliveryMode, Retry};
 use crate::failpoint;
 use crate::message::{Message, Properties, headers_json};
 use crate::policy::copy::{self, Holder};
 use crate::policy::history::Arrival;
 use crate::policy::{self, Attempt, Disposition, Outcome, history};
-use crate::sandbox::{Call, CallInfo, Handler};
+use crate::sandbox::{Call, CallInfo};
 
 use finished::Print;
 use outgoing::{dead_letter, now_ms, publication, to_own_queue, to_wait_queue};
@@ -38,52 +39,10 @@ use trouble::{Trouble, hold};
 
 pub use finished::{Finished, Recent};
 pub use record::Tally;
+pub use subscription::Subscription;
 pub use trouble::Told;
 pub use turn::Turn;
 use turn::{Places, places};
-
-/// Everything that the deliveries of one consumer need.
-#[derive(Debug)]
-pub struct Subscription {
-    /// What comes out of the queue.
-    pub message: Arc<contract::Message>,
-    /// How failures are retried.
-    pub retry: Retry,
-    /// What becomes of failures, where it is not what their class says.
-    pub on_failure: OnFailure,
-    /// Whether messages are acked after they were handled, or before.
-    pub delivery: DeliveryMode,
-    /// How often a message may be handed over without being settled.
-    pub deliveries_max: u32,
-    /// The type of the queue.
-    pub queue_type: QueueType,
-    /// A message that comes back is put at the end of the queue, with the count that the queue does not keep.
-    pub recounts: bool,
-    /// What is not begun when the host stops goes back with the channel, in the order of the queue.
-    pub ordered: bool,
-    /// Where dead letters go; none if the contract says to drop them.
-    pub dead_letter: Option<DeadLetter>,
-    /// The broker dead-letters what is rejected, and keeps it until a dead-letter queue has it.
-    pub broker_dead_letters: bool,
-    /// What handles messages.
-    pub handler: Handler,
-    /// How many calls may run at the same time.
-    pub permits_max: usize,
-    /// One permit for each of them.
-    pub permits: Arc<Semaphore>,
-    /// One permit for the whole host: messages that may be what kills hosts are tried one at a time.
-    pub suspects: Arc<Semaphore>,
-    /// What was finished, and may come again.
-    pub finished: Finished,
-    /// Who we are, for dead letters and logs.
-    pub holder: Holder,
-    /// Name of the contract, as the `app-id` of what is published.
-    pub app_id: String,
-    /// What happened so far.
-    pub tally: Tally,
-    /// What has been told of troubles.
-    pub told: Told,
-}
 
 /// The life of the channel that a delivery came over.
 #[derive(Debug, Clone)]
@@ -117,18 +76,6 @@ struct Done {
     settlement: Settlement,
     /// Set where the same message, when it comes again, has nothing left to be done.
     print: Option<Print>,
-}
-
-impl Subscription {
-    /// The next place in the row of those who wait for a call.
-    pub fn turn(&self) -> Turn {
-        Turn::take(&self.permits)
-    }
-
-    /// From how many earlier deliveries on nothing is to be handed over with a message when a channel begins.
-    pub fn careful_from(&self) -> u64 {
-        history::careful_from(&self.retry, self.deliveries_max)
-    }
 }
 
 /// Takes one delivery to its end. Its turn was taken when it arrived.

@@ -26,11 +26,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::Health;
 use crate::broker::{Address, ConnectError, Connection, DeclareError, Publisher};
-use crate::contract::{Contract, DeliveryMode, Owner, Queue, QueueType};
-use crate::dispatch::{Finished, Subscription, Tally, Told};
+use crate::contract::Contract;
+use crate::dispatch::{Subscription, Tally};
 use crate::load::Handlers;
-use crate::policy::copy::Holder;
-use crate::policy::history;
 use crate::sandbox::Handler;
 use crate::topology::{self, Topology};
 
@@ -100,7 +98,7 @@ impl Host {
             subscriptions,
             grace,
             wasm,
-            contract: named(contract),
+            contract: contract.full_name(),
             version_checked: AtomicBool::new(false),
             detached: TaskTracker::new(),
             end: OnceLock::new(),
@@ -227,55 +225,11 @@ impl Host {
     }
 }
 
-fn named(contract: &Contract) -> String {
-    if contract.version.is_empty() {
-        contract.name.clone()
-    } else {
-        format!("{}@{}", contract.name, contract.version)
-    }
-}
-
-/// Whether the broker keeps a rejected message until a dead-letter queue has it.
-fn broker_dead_letters(queue: &Queue) -> bool {
-    let is = |name: &str, value: &str| queue.arguments.get(name).is_some_and(|is| is == value);
-    queue.kind == QueueType::Quorum
-        && matches!(queue.owner, Owner::Us)
-        && queue.arguments.contains_key("x-dead-letter-exchange")
-        && is("x-dead-letter-strategy", "at-least-once")
-        && is("x-overflow", "reject-publish")
-}
-
 fn subscriptions(contract: &Contract, handlers: &mut BTreeMap<String, Handler>) -> Vec<Arc<Subscribed>> {
     let suspects = Arc::new(Semaphore::new(1));
     let subscribe = |consumer: &crate::contract::Consumer| {
         let handler = handlers.remove(&consumer.name)?;
-        let queue = contract.queue_of(consumer);
-        let subscription = Subscription {
-            message: consumer.message.clone(),
-            retry: queue.retry.clone(),
-            on_failure: consumer.on_failure,
-            delivery: consumer.delivery,
-            deliveries_max: queue.deliveries_max,
-            queue_type: queue.kind,
-            recounts: history::may_recount(queue),
-            ordered: history::is_ordered(queue) && consumer.delivery == DeliveryMode::AtLeastOnce,
-            dead_letter: queue.dead_letter.clone(),
-            broker_dead_letters: broker_dead_letters(queue),
-            permits_max: consumer.handler.concurrency.into(),
-            permits: Arc::new(Semaphore::new(consumer.handler.concurrency.into())),
-            suspects: Arc::clone(&suspects),
-            finished: Finished::new(consumer.prefetch),
-            holder: Holder {
-                contract: named(contract),
-                consumer: consumer.name.clone(),
-                queue: queue.name.clone(),
-                component: handler.digest.clone(),
-            },
-            handler,
-            app_id: contract.name.clone(),
-            tally: Tally::default(),
-            told: Told::default(),
-        };
+        let subscription = Subscription::new(contract, consumer, handler, Arc::clone(&suspects));
         Some(Arc::new(Subscribed { subscription, prefetch: consumer.prefetch }))
     };
     contract.consumers.values().filter_map(subscribe).collect()

@@ -96,3 +96,38 @@ async fn begin(mut work: Work) -> Option<Work> {
     });
     (!done.await).then_some(work)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_wait_is_over_and_the_rest_goes_on_elsewhere() {
+        assert!(begin(Box::pin(async {})).await.is_none());
+        let done = Arc::new(AtomicBool::new(false));
+        let sees = Arc::clone(&done);
+        let waits = begin(Box::pin(async move {
+            tokio::task::yield_now().await;
+            sees.store(true, Relaxed);
+        }));
+        let rest = waits.await.expect("the rest");
+        assert!(!done.load(Relaxed));
+        rest.await;
+        assert!(done.load(Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_end_of_one_delivery_and_drops_what_it_held() {
+        let held = Arc::new(());
+        let holds = Arc::clone(&held);
+        let panics: Work = Box::pin(async move {
+            let _holds = holds;
+            panic!("made to fail");
+        });
+        assert!(begin(panics).await.is_none());
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}

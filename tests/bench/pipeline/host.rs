@@ -15,13 +15,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren::broker::{Delivery, Publisher, Publishing, Settlement};
-use warren::contract::{Consumer, Contract, DeliveryMode};
-use warren::dispatch::{self, Epoch, Finished, Subscription, Tally, Told};
+use warren::dispatch::{self, Epoch, Subscription};
 use warren::load::{self, Handlers, Means};
 use warren::metrics::Metrics;
-use warren::policy::copy::Holder;
-use warren::policy::history;
-use warren::sandbox::{Cache, Compiler, Handler, Premises, Sandbox};
+use warren::sandbox::{Cache, Compiler, Premises, Sandbox};
 
 /// The component of a real toolchain: parses the payload and logs a line.
 const RUST: &str = "target/behaviours/succeeds.wasm";
@@ -77,10 +74,12 @@ impl Host {
             handlers.map_err(|problems| anyhow!(problems.render(false)))?;
         let (publisher, publishing) = Publisher::new();
         let (settlements, settled) = mpsc::unbounded_channel();
+        let suspects = Arc::new(Semaphore::new(1));
         let mut subscribed = BTreeMap::new();
         for consumer in loaded.contract.consumers.values() {
             let handler = by_consumer.remove(&consumer.name).context("every consumer has a handler")?;
-            let subscription = Arc::new(subscription(&loaded.contract, consumer, handler));
+            let subscription = Subscription::new(&loaded.contract, consumer, handler, Arc::clone(&suspects));
+            let subscription = Arc::new(subscription);
             let epoch = Epoch {
                 publisher: publisher.clone(),
                 failed: CancellationToken::new(),
@@ -146,36 +145,6 @@ impl Subscribed {
 /// Where what is measured and made on the way is kept.
 pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench")
-}
-
-fn subscription(contract: &Contract, consumer: &Consumer, handler: Handler) -> Subscription {
-    let queue = contract.queue_of(consumer);
-    Subscription {
-        message: Arc::clone(&consumer.message),
-        retry: queue.retry.clone(),
-        on_failure: consumer.on_failure,
-        delivery: consumer.delivery,
-        deliveries_max: queue.deliveries_max,
-        queue_type: queue.kind,
-        recounts: history::may_recount(queue),
-        ordered: history::is_ordered(queue) && consumer.delivery == DeliveryMode::AtLeastOnce,
-        dead_letter: queue.dead_letter.clone(),
-        broker_dead_letters: false,
-        permits_max: consumer.handler.concurrency.into(),
-        permits: Arc::new(Semaphore::new(consumer.handler.concurrency.into())),
-        suspects: Arc::new(Semaphore::new(1)),
-        finished: Finished::new(consumer.prefetch),
-        holder: Holder {
-            contract: contract.name.clone(),
-            consumer: consumer.name.clone(),
-            queue: queue.name.clone(),
-            component: handler.digest.clone(),
-        },
-        handler,
-        app_id: contract.name.clone(),
-        tally: Tally::default(),
-        told: Told::default(),
-    }
 }
 
 /// A valid order of exactly `size` bytes: up to 1 KiB by its note, beyond that by its lines.

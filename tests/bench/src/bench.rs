@@ -48,12 +48,12 @@ pub(crate) struct Extent {
     /// How many calls the host runs at once
     #[arg(long, value_name = "NUMBER", default_value_t = CONCURRENCY)]
     pub(crate) concurrency: u16,
-    /// Only these sides of those that the issue has letters for, such as b,e
+    /// Only these sides, by their letters in the tables, such as b,e
     #[arg(long, value_name = "LETTER", value_delimiter = ',')]
     pub(crate) sides: Vec<char>,
 }
 
-/// What the host does best with: of 16, 64 and 256, the least that keeps all cores busy.
+/// The contract's default. With 64 and 256 the host was no faster.
 pub(crate) const CONCURRENCY: u16 = 16;
 
 /// Where things are, as given.

@@ -69,7 +69,7 @@ pub(crate) const fn warren(isolation: Isolation) -> Side {
 pub(crate) const FRESH: Side = warren(Isolation::Fresh);
 /// Warren, reuse.
 pub(crate) const REUSE: Side = warren(Isolation::Reuse);
-/// All six, in the order of the issue.
+/// All six, in the order of their letters.
 pub(crate) const ALL: [Side; 6] =
     [Side::LapinEach, Side::LapinBatched, Side::Node, Side::Python, FRESH, REUSE];
 
