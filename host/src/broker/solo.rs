@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::publish::{Job, Publication, PublishError, confirming, publish};
+use super::publish::{Job, Publication, PublishError, Troubled, confirming, publish};
 use super::{Connection, Error};
 
 /// The most messages that are on their way alone at the same time.
@@ -52,7 +52,7 @@ impl Solo {
     pub(super) async fn run(
         &mut self,
         connection: &Connection,
-        troubled: mpsc::UnboundedSender<String>,
+        troubled: &Troubled,
     ) -> Result<(), Error> {
         let mut running = FuturesUnordered::new();
         loop {
@@ -74,7 +74,7 @@ impl Solo {
                         Err(error) if !connection.is_open() => return Err(error),
                         Err(error) => {
                             let Some(job) = self.sent.get(&number) else { continue };
-                            drop(troubled.send(job.publication.exchange.clone())); // its reader may have ended first
+                            troubled.add(&job.publication.exchange);
                             Err(failed(&job.publication, error.to_string()))
                         }
                     };

@@ -109,7 +109,7 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, turn: Turn, mu
         let arrival = arrival(subscription, delivery.redelivered);
         let places = places(subscription, epoch, turn, &delivery.message, arrival);
         let Places { call, alone: _alone } = places.await?;
-        work(subscription, epoch, &mut delivery.message, arrival, print, call).await
+        work(subscription, epoch, std::mem::take(&mut delivery.message), arrival, print, call).await
     };
     // Most are done without ever waiting: what may end the wait is looked at when there is one.
     let result = tokio::select! {
@@ -136,13 +136,14 @@ pub async fn dispatch(subscription: &Subscription, epoch: &Epoch, turn: Turn, mu
 async fn work(
     subscription: &Subscription,
     epoch: &Epoch,
-    message: &mut Message,
+    mut message: Message,
     arrival: Arrival,
     print: Option<Print>,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Done, LetGo> {
     let mut trouble = Trouble::new(subscription, epoch);
-    let message_id = identify(message);
+    let message_id = identify(&mut message);
+    let message = &Arc::new(message);
     let attempt = history::attempt(message, arrival, &subscription.retry);
     let poison = history::is_poison(message, arrival, &subscription.retry, subscription.deliveries_max);
     // What is rare is boxed: every delivery pays for the size of what might become of it.
@@ -250,13 +251,13 @@ async fn put_off(
 async fn call(
     subscription: &Subscription,
     trouble: &mut Trouble<'_>,
-    message: &Message,
+    message: &Arc<Message>,
     redelivered: bool,
     message_id: &str,
     attempt: Attempt,
 ) -> Result<Call, LetGo> {
     let plain = match check(subscription, message) {
-        Ok(plain) => plain,
+        Ok(plain) => plain.map(Arc::new),
         Err(reasons) => return Ok(Call { outcome: Outcome::Invalid(reasons), outbox: Vec::new() }),
     };
     let message = plain.as_ref().unwrap_or(message);

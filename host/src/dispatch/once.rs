@@ -31,11 +31,11 @@ pub(super) async fn dispatch(
     };
     let Ok(mut message) = delivery.ack_on_receipt() else { return };
     // From here on the message is only here. The end of its channel means nothing to it any more.
-    match work(subscription, epoch, &mut message, arrival(subscription, false), None, permit).await {
+    let message_id = identify(&mut message);
+    match work(subscription, epoch, message, arrival(subscription, false), None, permit).await {
         Ok(done) => record(subscription, &done, began.elapsed()),
         Err(LetGo::Back | LetGo::Stale) => {
             let Holder { consumer, queue, .. } = &subscription.holder;
-            let message_id = message.properties.message_id.as_deref().unwrap_or_default();
             tracing::error!(
                 consumer,
                 queue,

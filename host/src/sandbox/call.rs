@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::message::{HeaderValue, Message, decimal};
+use crate::message::Message;
 use crate::metrics::Counted;
-use crate::policy::{Attempt, Failure, Fault, Outcome, history};
+use crate::policy::{Attempt, Failure, Fault, Outcome};
 
 use super::capabilities::{Uncommitted, Writes};
 use super::engine::{Used, weight};
@@ -17,8 +17,7 @@ use super::instance::{self, Answer, Source, Turn};
 use super::lane::{self, Ran};
 use super::limits::{Hit, Meter};
 use super::outbox::Outgoing;
-use super::wit::warren::handler::types;
-use super::worlds::Input;
+use super::worlds::{Input, Whole};
 use super::{Handler, Ready};
 
 /// What a handler is told beside the message.
@@ -54,7 +53,7 @@ const CONFLICTS_MAX: u32 = 100;
 impl Handler {
     /// Hands a message to an instance: one that was kept, or a fresh one. Waits where no place is free. What it has written
     /// to key-value stores is kept if it succeeds.
-    pub async fn call(&self, message: &Message, info: CallInfo<'_>) -> Result<Call, HostFault> {
+    pub async fn call(&self, message: &Arc<Message>, info: CallInfo<'_>) -> Result<Call, HostFault> {
         let (mut conflicts, began) = (0, Instant::now());
         loop {
             let (call, writes) = self.call_once(message, &info).await?;
@@ -78,7 +77,11 @@ impl Handler {
         }
     }
 
-    async fn call_once(&self, message: &Message, info: &CallInfo<'_>) -> Result<(Call, Writes), HostFault> {
+    async fn call_once(
+        &self,
+        message: &Arc<Message>,
+        info: &CallInfo<'_>,
+    ) -> Result<(Call, Writes), HostFault> {
         let ready = &self.ready;
         let source = match ready.pool.take() {
             Some(kept) => Source::Kept(kept),
@@ -87,13 +90,14 @@ impl Handler {
                 None => Box::pin(self.place()).await?,
             }),
         };
-        let input = ready.input(message, info);
+        let message_id: Arc<str> = info.message_id.into();
+        let input = ready.input(message, &message_id, info);
         let meter = Arc::new(Meter::new());
         let began = Instant::now();
         let end = began + ready.spec.deadline;
         let context = Context {
             consumer: Arc::clone(&ready.consumer),
-            message_id: info.message_id.into(),
+            message_id,
             attempt: info.attempt.number,
         };
         let turn = Turn { context, meter: Arc::clone(&meter), end };
@@ -182,40 +186,20 @@ impl Handler {
 }
 
 impl Ready {
-    fn input(&self, message: &Message, info: &CallInfo<'_>) -> Input {
+    fn input(&self, message: &Arc<Message>, message_id: &Arc<str>, info: &CallInfo<'_>) -> Input {
         if let Some(carried) = self.world.carried(message) {
             self.told.left_behind(self, &carried);
             return Input::Other(carried);
         }
-        Input::Ours(Box::new(self.all(message, info)))
-    }
-
-    fn all(&self, message: &Message, info: &CallInfo<'_>) -> types::Message {
-        let (exchange, routing_key) = history::origin(message);
-        let properties = &message.properties;
-        let headers = message.headers.iter().filter(|(name, _)| !history::is_bookkeeping(name));
-        let causation_id = message.header(history::CAUSATION_ID).and_then(|value| value.as_text());
-        types::Message {
-            body: message.body.clone(),
-            content_type: properties.content_type.clone(),
-            headers: headers.map(|(name, value)| (name.clone(), header(value))).collect(),
-            exchange: exchange.to_owned(),
-            routing_key: routing_key.to_owned(),
+        Input::Ours(Whole {
+            message: Arc::clone(message),
+            message_id: Arc::clone(message_id),
             queue: info.queue.to_owned(),
-            consumer: self.consumer.to_string(),
-            message_id: info.message_id.to_owned(),
-            correlation_id: properties.correlation_id.clone(),
-            causation_id: causation_id.map(str::to_owned),
-            reply_to: properties.reply_to.clone(),
-            message_type: properties.message_type.clone(),
-            app_id: properties.app_id.clone(),
-            priority: properties.priority,
-            timestamp: properties.timestamp,
-            attempt: info.attempt.number,
-            max_attempts: info.attempt.max,
+            consumer: Arc::clone(&self.consumer),
+            attempt: info.attempt,
             redelivered: info.redelivered,
             deadline_ms: u32::try_from(self.spec.deadline.as_millis()).unwrap_or(u32::MAX),
-        }
+        })
     }
 }
 
@@ -238,32 +222,5 @@ impl Usual {
         // Several at a time may overwrite each other; it is an estimate.
         self.microseconds.store((before * 7 + busy_us) / 8, Ordering::Relaxed);
         busy > lane::HEAVY
-    }
-}
-
-fn header(value: &HeaderValue) -> types::HeaderValue {
-    match value {
-        HeaderValue::Void => types::HeaderValue::Void,
-        HeaderValue::Boolean(value) => types::HeaderValue::Boolean(*value),
-        HeaderValue::F32(value) => types::HeaderValue::Float((*value).into()),
-        HeaderValue::F64(value) => types::HeaderValue::Float(*value),
-        HeaderValue::Decimal { scale, value } => types::HeaderValue::Float(decimal(*scale, *value)),
-        HeaderValue::ShortText(text) => types::HeaderValue::Text(text.clone()),
-        HeaderValue::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => types::HeaderValue::Text(text.to_owned()),
-            Err(_) => types::HeaderValue::Bytes(bytes.clone()),
-        },
-        HeaderValue::Bytes(bytes) => types::HeaderValue::Bytes(bytes.clone()),
-        HeaderValue::Timestamp(seconds) => types::HeaderValue::Timestamp(*seconds),
-        HeaderValue::Array(_) | HeaderValue::Table(_) => {
-            types::HeaderValue::Nested(value.to_json().to_string())
-        }
-        HeaderValue::I8(_)
-        | HeaderValue::U8(_)
-        | HeaderValue::I16(_)
-        | HeaderValue::U16(_)
-        | HeaderValue::I32(_)
-        | HeaderValue::U32(_)
-        | HeaderValue::I64(_) => types::HeaderValue::Integer(value.as_integer().unwrap_or_default()),
     }
 }

@@ -206,16 +206,16 @@ fn request(message: types::Outgoing) -> Result<Request, String> {
     Ok(Request { properties, headers, routing_key: message.routing_key, body: message.body })
 }
 
-fn header(value: types::HeaderValue) -> Result<HeaderValue, String> {
+fn header(value: types::HeaderValueResult) -> Result<HeaderValue, String> {
     Ok(match value {
-        types::HeaderValue::Void => HeaderValue::Void,
-        types::HeaderValue::Boolean(value) => HeaderValue::Boolean(value),
-        types::HeaderValue::Integer(value) => HeaderValue::I64(value),
-        types::HeaderValue::Float(value) => HeaderValue::F64(value),
-        types::HeaderValue::Text(text) => HeaderValue::text(text),
-        types::HeaderValue::Bytes(bytes) => HeaderValue::Bytes(bytes),
-        types::HeaderValue::Timestamp(seconds) => HeaderValue::Timestamp(seconds),
-        types::HeaderValue::Nested(json) => {
+        types::HeaderValueResult::Void => HeaderValue::Void,
+        types::HeaderValueResult::Boolean(value) => HeaderValue::Boolean(value),
+        types::HeaderValueResult::Integer(value) => HeaderValue::I64(value),
+        types::HeaderValueResult::Float(value) => HeaderValue::F64(value),
+        types::HeaderValueResult::Text(text) => HeaderValue::text(text),
+        types::HeaderValueResult::Bytes(bytes) => HeaderValue::Bytes(bytes),
+        types::HeaderValueResult::Timestamp(seconds) => HeaderValue::Timestamp(seconds),
+        types::HeaderValueResult::Nested(json) => {
             let json = serde_json::from_str(&json)
                 .map_err(|error| format!("a nested header is not JSON: {error}"))?;
             HeaderValue::from_json(&json)

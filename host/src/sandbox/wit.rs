@@ -5,4 +5,6 @@ wasmtime::component::bindgen!({
     world: "handler",
     imports: { default: trappable },
     exports: { default: async },
+    // A message is lowered from where it is.
+    ownership: Borrowing { duplicate_if_necessary: true },
 });

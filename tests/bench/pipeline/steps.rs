@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,7 +24,7 @@ pub(crate) struct Pipeline {
     host: Host,
     body: Vec<u8>,
     /// As the host decodes it.
-    message: Message,
+    message: Arc<Message>,
     /// What messages are held against, and retried by.
     subscribed: Subscribed,
     bare: BTreeMap<Guest, (Bare, Kept)>,
@@ -36,7 +37,7 @@ impl Pipeline {
         ensure!(body.len() == size, "an order of {size} bytes has {}", body.len());
         let message = host.decode(delivery(1, &body)).message;
         let subscribed = host.consumer("noop-fresh")?;
-        Ok(Self { host, body, message, subscribed, bare: BTreeMap::new() })
+        Ok(Self { host, body, message: Arc::new(message), subscribed, bare: BTreeMap::new() })
     }
 
     /// Does a step `calls` times, and gives the CPU time of this thread that it took. Everything that a step does is on
@@ -131,7 +132,7 @@ impl Pipeline {
     /// As `dispatch` does it.
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
         let schema = &self.subscribed.subscription.message;
-        let Message { properties, headers, body, .. } = &self.message;
+        let Message { properties, headers, body, .. } = &*self.message;
         let body = schema.decode(black_box(body), properties.content_encoding.as_deref());
         let body = body.map_err(anyhow::Error::msg)?;
         let checked = schema.check(&body, properties.content_type.as_deref(), || headers_json(headers));
@@ -146,7 +147,7 @@ impl Pipeline {
     }
 
     pub(crate) fn print(&self) {
-        black_box(self.subscribed.subscription.finished.print(black_box(&self.message)));
+        black_box(self.subscribed.subscription.finished.print(black_box(&*self.message)));
     }
 
     pub(crate) fn decide(&self) -> Disposition {
@@ -158,7 +159,7 @@ impl Pipeline {
 
     fn attempt(&self) -> Attempt {
         let arrival = Arrival { queue: QueueType::Quorum, redelivered: false };
-        history::attempt(black_box(&self.message), arrival, &self.subscribed.subscription.retry)
+        history::attempt(black_box(&*self.message), arrival, &self.subscribed.subscription.retry)
     }
 
     pub(crate) async fn call(&self, subscribed: &Subscribed) -> anyhow::Result<()> {

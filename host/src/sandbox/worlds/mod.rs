@@ -9,6 +9,7 @@ mod letter;
 mod logging;
 mod messaging;
 mod messaging_async;
+mod ours;
 mod subject;
 mod wasmcloud_2;
 mod wasmcloud_3;
@@ -26,6 +27,7 @@ use super::state::State;
 
 use carried::Carried;
 use subject::Astray;
+pub(super) use ours::Whole;
 pub(super) use world::{Bound, Flavour, Input, World};
 
 /// What a call of such a handler needs beside what ours do.

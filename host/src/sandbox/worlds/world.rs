@@ -1,7 +1,6 @@
 //! Which interface a component is called by: our own, or that of another host. Told by type, and never by name alone.
 
 use std::future::poll_fn;
-use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker};
@@ -12,8 +11,8 @@ use crate::policy::Failure;
 use super::super::engine::Abi;
 use super::super::state::State;
 use super::super::wit;
-use super::super::wit::warren::handler::types;
 use super::carried::{Capacity, Carried};
+use super::ours::{self, Whole};
 use super::{letter, logging, messaging, messaging_async, wasmcloud_2, wasmcloud_3};
 
 /// An interface that handlers export. In the order in which they are looked for: of a component that exports several, the
@@ -53,7 +52,7 @@ pub(in crate::sandbox) enum Bound {
 
 /// A message as it is handed over.
 pub(in crate::sandbox) enum Input {
-    Ours(Box<types::Message>),
+    Ours(Whole),
     Other(Carried),
 }
 
@@ -197,10 +196,7 @@ impl Bound {
         input: Input,
     ) -> wasmtime::Result<Result<(), Failure>> {
         match (self, input) {
-            (Self::Ours(guest), Input::Ours(message)) => {
-                let answer = guest.warren_handler_consumer().call_handle(store, &message).await?;
-                Ok(answer.map_err(own))
-            }
+            (Self::Ours(guest), Input::Ours(message)) => ours::call(guest, store, &message).await,
             (Self::Wasmcloud2(guest), Input::Other(message)) => {
                 let message = wasmcloud_2::input(message);
                 let handler = guest.wasmcloud_messaging_handler();
@@ -235,17 +231,5 @@ impl Bound {
                 wasmtime::bail!("a message in the form of another interface")
             }
         }
-    }
-}
-
-fn own(failure: types::Failure) -> Failure {
-    match failure {
-        types::Failure::Permanent(text) => Failure::Permanent(text),
-        types::Failure::Transient(text) => Failure::Transient(text),
-        types::Failure::Unauthorized(text) => Failure::Unauthorized(text),
-        types::Failure::RateLimited(limit) => Failure::RateLimited {
-            retry_after: Duration::from_millis(limit.retry_after_ms.into()),
-            reason: limit.reason,
-        },
     }
 }
