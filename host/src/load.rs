@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use tokio::runtime::Handle;
 
 use crate::contract::{Capabilities, Consumer, Contract, Problem, Problems, SignatureSpec, Surroundings};
 use crate::metrics::Metrics;
 use crate::sandbox::{
-    Cache, Compiler, ComponentError, EngineOptions, Granted, Grants, Handler, Premises, Sandbox,
+    Cache, Compiler, ComponentError, EngineOptions, Granted, Grants, Handler, Lanes, Premises, Sandbox,
     verify_signature,
 };
 
@@ -62,8 +61,8 @@ pub struct Means {
     pub cache: Option<Cache>,
     /// What compiles them.
     pub compiler: Compiler,
-    /// Threads for calls that compute for long.
-    pub heavy: Handle,
+    /// The threads that calls compute on.
+    pub lanes: Lanes,
     /// Where calls are counted.
     pub metrics: Arc<Metrics>,
     /// Where what handlers are granted is looked up.
@@ -75,8 +74,8 @@ pub async fn handlers(loaded: &Loaded, means: Means) -> anyhow::Result<Result<Ha
     let contract = &loaded.contract;
     let options =
         EngineOptions { calls_max: contract.calls_max(), stack_bytes_max: contract.stack_bytes_max };
-    let Means { cache, compiler, heavy, metrics, premises } = means;
-    let sandbox = Sandbox::new(options, cache, compiler, heavy, metrics)?;
+    let Means { cache, compiler, lanes, metrics, premises } = means;
+    let sandbox = Sandbox::new(options, cache, compiler, lanes, metrics)?;
     let mut by_consumer = BTreeMap::new();
     let mut problems = Vec::new();
     for consumer in contract.consumers.values() {

@@ -49,11 +49,7 @@ impl Solo {
     }
 
     /// Publishes until the connection is of no more use. Names exchanges over which the broker closed a channel.
-    pub(super) async fn run(
-        &mut self,
-        connection: &Connection,
-        troubled: &Troubled,
-    ) -> Result<(), Error> {
+    pub(super) async fn run(&mut self, connection: &Connection, troubled: &Troubled) -> Result<(), Error> {
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < SOLO_MAX

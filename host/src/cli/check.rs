@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::contract::{Contract, Problems, Severity};
 use crate::load::{self, Handlers};
-use crate::sandbox::Premises;
+use crate::sandbox::{Lanes, Premises};
 use crate::topology;
 
 use super::{CacheArgs, ContractArgs, Exit, print_data, print_problems};
@@ -64,9 +64,8 @@ impl Check {
         let mut handlers = None;
         if !self.no_components {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let means = self
-                .cache
-                .means(runtime.handle().clone(), Arc::default(), |_| Ok(Premises::to_look(&loaded.folder)))?;
+            let lanes = Lanes::new(runtime.handle().clone(), runtime.handle().clone());
+            let means = self.cache.means(lanes, Arc::default(), |_| Ok(Premises::to_look(&loaded.folder)))?;
             match runtime.block_on(load::handlers(&loaded, means))? {
                 Ok(loaded) => handlers = Some(loaded),
                 Err(problems) => found = problems.and(found),

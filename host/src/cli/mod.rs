@@ -23,14 +23,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokio::runtime::Handle;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::contract::Problems;
 use crate::load::{self, Loaded, Means};
 use crate::metrics::Metrics;
-use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, CompileBounds, Compiler, Premises, compile_child};
+use crate::sandbox::{Abi, COMPILE_COMMAND, Cache, CompileBounds, Compiler, Lanes, Premises, compile_child};
 
 use broker::{BrokerArgs, ManagementArgs};
 use data::DataArgs;
@@ -254,10 +253,10 @@ impl CacheArgs {
 }
 
 impl CacheArgs {
-    /// What handlers are made with; calls that compute for long go on among the threads of `heavy`.
+    /// What handlers are made with.
     fn means(
         &self,
-        heavy: Handle,
+        lanes: Lanes,
         metrics: Arc<Metrics>,
         premises: impl FnOnce(Option<&Cache>) -> anyhow::Result<Premises>,
     ) -> anyhow::Result<Means> {
@@ -265,7 +264,7 @@ impl CacheArgs {
         let cache = self.open()?;
         let premises = premises(cache.as_ref())?;
         let compiler = Compiler::Process { program, bounds: self.compile };
-        Ok(Means { cache, compiler, heavy, metrics, premises })
+        Ok(Means { cache, compiler, lanes, metrics, premises })
     }
 }
 

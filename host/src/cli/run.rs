@@ -13,6 +13,7 @@ use crate::admin::{self, Health};
 use crate::load;
 use crate::metrics::Metrics;
 use crate::run::{Host, RunError};
+use crate::sandbox::Lanes;
 
 use super::{BrokerArgs, CacheArgs, ContractArgs, DataArgs, Exit, heavy_threads, print_problems};
 
@@ -78,9 +79,9 @@ impl Run {
         // Guests get a runtime of their own, so that none of them can hold up a heartbeat.
         let guests = Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
         let heavy = heavy_threads::runtime()?;
-        let means = self.cache.means(heavy.handle().clone(), Arc::clone(&metrics), |cache| {
-            self.data.premises(&loaded, cache)
-        })?;
+        let lanes = Lanes::new(guests.handle().clone(), heavy.handle().clone());
+        let means =
+            self.cache.means(lanes, Arc::clone(&metrics), |cache| self.data.premises(&loaded, cache))?;
         let handlers = match guests.block_on(load::handlers(&loaded, means))? {
             Ok(handlers) => handlers,
             Err(problems) => {

@@ -2,8 +2,8 @@
 //! failure is an error.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::message::Message;
 use crate::metrics::Counted;
@@ -95,19 +95,17 @@ impl Handler {
         let meter = Arc::new(Meter::new());
         let began = Instant::now();
         let end = began + ready.spec.deadline;
-        let context = Context {
-            consumer: Arc::clone(&ready.consumer),
-            message_id,
-            attempt: info.attempt.number,
-        };
+        let context =
+            Context { consumer: Arc::clone(&ready.consumer), message_id, attempt: info.attempt.number };
         let turn = Turn { context, meter: Arc::clone(&meter), end };
         let running = Counted::new(&ready.metrics.running);
         let work = instance::answer(Arc::clone(ready), source, input, turn);
-        let at_once = self.usual.is_heavy();
-        let ran = lane::run(work, Arc::clone(&meter), end.into(), &ready.heavy, at_once).await;
+        let ran = lane::run(work, Arc::clone(&meter), end.into(), &ready.lanes, &self.usual).await;
         drop(running);
         ready.metrics.seconds.observe(began.elapsed().as_secs_f64());
-        if self.usual.learn(meter.busy()) {
+        // One that is late may have waited for its thread all the time, and says nothing of how long calls compute.
+        let busy = meter.busy();
+        if (busy > lane::HEAVY || !matches!(ran, Ran::Late)) && self.usual.learn(busy) {
             ready.metrics.heavy.inc();
         }
         let answer = match ran {
@@ -169,7 +167,7 @@ impl Handler {
             };
             instance::try_one(&trial, place, turn, look).await
         };
-        match lane::run(work, meter, end.into(), &ready.heavy, false).await {
+        match lane::run(work, meter, end.into(), &ready.lanes, &self.usual).await {
             Ran::Overdue(_) | Ran::Late => {
                 let late = Outcome::Faulted(Fault::Deadline(ready.spec.deadline));
                 return Err(not_startable(late.reason()));
@@ -200,27 +198,5 @@ impl Ready {
             redelivered: info.redelivered,
             deadline_ms: u32::try_from(self.spec.deadline.as_millis()).unwrap_or(u32::MAX),
         })
-    }
-}
-
-/// How long calls of a handler usually compute.
-#[derive(Debug, Default)]
-pub(super) struct Usual {
-    microseconds: AtomicU64,
-}
-
-impl Usual {
-    /// Whether they compute for long.
-    fn is_heavy(&self) -> bool {
-        Duration::from_micros(self.microseconds.load(Ordering::Relaxed)) > lane::HEAVY
-    }
-
-    /// Learns of one more call. True if it was long.
-    fn learn(&self, busy: Duration) -> bool {
-        let before = self.microseconds.load(Ordering::Relaxed);
-        let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX / 8);
-        // Several at a time may overwrite each other; it is an estimate.
-        self.microseconds.store((before * 7 + busy_us) / 8, Ordering::Relaxed);
-        busy > lane::HEAVY
     }
 }

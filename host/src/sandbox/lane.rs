@@ -1,10 +1,16 @@
 //! On which threads a call computes. All begin on the ordinary ones. A call that has computed for long goes on among
 //! threads of low priority, and so do, from the start, the calls of handlers that usually compute for long: however many
 //! of them there are, they do not keep a thread from handlers that are done in no time.
+//!
+//! A low priority is not enough: a thread that spins, and be it one that only runs when no other wants to, halves what
+//! others get done on the same machine, because the system then puts them where they wait for each other. So, while the
+//! ordinary threads have work, those of low priority rest for a multiple of what they have computed.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +21,99 @@ use super::limits::Meter;
 
 /// Computing for longer than this is long.
 pub(super) const HEAVY: Duration = Duration::from_millis(2);
+
+/// What ordinary and heavy calls together may take of the processors while ordinary ones have work. The rest is what the
+/// connections, the system and a broker on the same machine need.
+const TOGETHER: f64 = 0.4;
+/// What heavy calls have of each processor in any case.
+const LEAST: f64 = 0.1;
+/// Ordinary calls have work when they take this much of the processors.
+const WORK: f64 = 0.05;
+/// How often it is looked at how much that is.
+const LOOK: Duration = Duration::from_millis(20);
+/// The longest rest at a time: what waits for an answer on such a thread waits for the end of that, too.
+const REST_MAX: Duration = Duration::from_millis(100);
+
+/// The two kinds of threads.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    heavy: Handle,
+    ordinary: Arc<Ordinary>,
+}
+
+/// The ordinary threads, and how busy they have been.
+#[derive(Debug)]
+struct Ordinary {
+    threads: Handle,
+    looked: Mutex<Looked>,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    at: Instant,
+    /// How long they had been busy until then, all in all.
+    busy: Duration,
+    /// Which part of the time they were, lately.
+    part: f64,
+}
+
+impl Lanes {
+    /// Calls begin among the threads of `ordinary`. What computes for long goes on among those of `heavy`, which are
+    /// to have a low priority. Of each there are as many as processors.
+    pub fn new(ordinary: Handle, heavy: Handle) -> Self {
+        let looked = Looked { at: Instant::now(), busy: Duration::ZERO, part: 0.0 };
+        Self { heavy, ordinary: Arc::new(Ordinary { threads: ordinary, looked: Mutex::new(looked) }) }
+    }
+}
+
+impl Ordinary {
+    /// Which part of their time these threads were busy.
+    fn busy_part(&self) -> f64 {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = looked.at.elapsed();
+        if since >= LOOK {
+            let metrics = self.threads.metrics();
+            let workers = metrics.num_workers();
+            let busy: Duration = (0..workers).map(|worker| metrics.worker_total_busy_duration(worker)).sum();
+            let all = since.as_secs_f64() * workers as f64;
+            let part = busy.saturating_sub(looked.busy).as_secs_f64() / all;
+            *looked = Looked { at: Instant::now(), busy, part };
+        }
+        looked.part
+    }
+}
+
+/// How long a thread rests that has computed for so long, while ordinary threads are busy for that part of the time.
+fn rest(computed: Duration, busy_part: f64) -> Duration {
+    if busy_part < WORK {
+        return Duration::ZERO;
+    }
+    let part = (TOGETHER - busy_part).max(LEAST);
+    computed.mul_f64(1.0 / part - 1.0).min(REST_MAX)
+}
+
+/// How long calls of a handler usually compute.
+#[derive(Debug, Default)]
+pub(super) struct Usual {
+    microseconds: AtomicU64,
+}
+
+impl Usual {
+    /// Whether they compute for long.
+    fn is_heavy(&self) -> bool {
+        Duration::from_micros(self.microseconds.load(Ordering::Relaxed)) > HEAVY
+    }
+
+    /// Learns of one more call. True if it was long.
+    pub(super) fn learn(&self, busy: Duration) -> bool {
+        let before = self.microseconds.load(Ordering::Relaxed);
+        let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX / 8);
+        // Several at a time may overwrite each other; it is an estimate.
+        self.microseconds.store((before * 7 + busy_us) / 8, Ordering::Relaxed);
+        busy > HEAVY
+    }
+}
 
 /// What came of a call.
 pub(super) enum Ran<T> {
@@ -43,14 +142,44 @@ impl<F: Future + Unpin> Future for Metered<F> {
     }
 }
 
-/// Runs a call until it is over or `end` has come. `heavy` are the threads of low priority; with `at_once` it starts there.
+/// A call among the threads of low priority, which are rested by it.
+struct Resting<F> {
+    work: Metered<F>,
+    ordinary: Arc<Ordinary>,
+}
+
+thread_local! {
+    /// How long this thread has computed since it last rested.
+    static COMPUTED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+impl<F: Future + Unpin> Future for Resting<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let computed = COMPUTED.get();
+        if computed >= HEAVY {
+            COMPUTED.set(Duration::ZERO);
+            // The thread, and not the call: another one would take its place at once.
+            std::thread::sleep(rest(computed, self.ordinary.busy_part()));
+        }
+        let before = self.work.meter.busy();
+        let polled = Pin::new(&mut self.work).poll(context);
+        COMPUTED.set(COMPUTED.get() + self.work.meter.busy().saturating_sub(before));
+        polled
+    }
+}
+
+/// Runs a call until it is over or `end` has come. If calls like it usually compute for long, it starts among the threads of
+/// low priority.
 pub(super) async fn run<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
     meter: Arc<Meter>,
     end: Instant,
-    heavy: &Handle,
-    at_once: bool,
+    lanes: &Lanes,
+    usual: &Usual,
 ) -> Ran<T> {
+    let at_once = usual.is_heavy();
     let mut work = Metered { future: Box::pin(work), meter: Arc::clone(&meter) };
     if !at_once {
         // Most are over by then.
@@ -58,7 +187,7 @@ pub(super) async fn run<T: Send + 'static>(
             return ended(done, end);
         }
     }
-    Box::pin(go_on(work, meter, end, heavy, at_once)).await
+    Box::pin(go_on(work, meter, end, lanes, usual, at_once)).await
 }
 
 /// What has not ended at its first slice, or is to have none among the ordinary threads.
@@ -66,7 +195,8 @@ async fn go_on<T: Send + 'static>(
     mut work: Metered<impl Future<Output = T> + Unpin + Send + 'static>,
     meter: Arc<Meter>,
     end: Instant,
-    heavy: &Handle,
+    lanes: &Lanes,
+    usual: &Usual,
     at_once: bool,
 ) -> Ran<T> {
     if !at_once && meter.busy() <= HEAVY {
@@ -88,7 +218,12 @@ async fn go_on<T: Send + 'static>(
             Err(_) => return Ran::Late,
         }
     }
-    let mut task = AbortOnDrop(heavy.spawn(work));
+    if !at_once {
+        // Those that begin before it is over need not find out again.
+        usual.learn(meter.busy());
+    }
+    let work = Resting { work, ordinary: Arc::clone(&lanes.ordinary) };
+    let mut task = AbortOnDrop(lanes.heavy.spawn(work));
     match timeout_at(end, &mut task.0).await {
         Ok(Ok(done)) => ended(done, end),
         // Its time is over for the message; what still computes is interrupted at the next tick that finds it computing.
@@ -120,7 +255,12 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
         let end = Instant::now() + Duration::from_millis(50);
-        runtime.block_on(run(work, Arc::new(Meter::new()), end, runtime.handle(), at_once))
+        let lanes = Lanes::new(runtime.handle().clone(), runtime.handle().clone());
+        let usual = Usual::default();
+        if at_once {
+            usual.learn(HEAVY * 9);
+        }
+        runtime.block_on(run(work, Arc::new(Meter::new()), end, &lanes, &usual))
     }
 
     /// Keeps its thread for so long, as a host call does.
@@ -143,6 +283,16 @@ mod tests {
             7
         };
         assert!(matches!(runs(long, false), Ran::Overdue(7)));
+    }
+
+    #[test]
+    fn threads_rest_for_as_long_as_ordinary_ones_need() {
+        let computed = Duration::from_millis(10);
+        assert_eq!(rest(computed, 0.01), Duration::ZERO);
+        assert_eq!(rest(computed, 0.2), Duration::from_millis(40)); // a fifth of the time
+        assert_eq!(rest(computed, 0.4), Duration::from_millis(90)); // a tenth, and no less
+        assert_eq!(rest(computed, 1.0), Duration::from_millis(90));
+        assert_eq!(rest(Duration::from_secs(1), 1.0), REST_MAX);
     }
 
     #[test]

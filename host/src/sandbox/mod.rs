@@ -29,7 +29,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use sha2::{Digest, Sha256};
-use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -39,13 +38,14 @@ use crate::metrics::{HandlerMetrics, Metrics};
 
 use admission::Admission;
 pub use cache::Cache;
-use call::Usual;
 pub use call::{Call, CallInfo, HostFault};
 pub use capabilities::{Granted, Premises, Stores};
 pub use compile::{Bounds as CompileBounds, COMMAND as COMPILE_COMMAND, Compiler, child as compile_child};
 use engine::Ticker;
 pub use engine::{Abi, EngineOptions, new as new_engine};
 pub use inspect::ComponentError;
+pub use lane::Lanes;
+use lane::Usual;
 pub use outbox::{Grants, Outgoing};
 pub use outline::{Capability, Need, Outline};
 use pool::Pool;
@@ -61,7 +61,7 @@ pub struct Sandbox {
     cache: Option<Cache>,
     compiler: Compiler,
     admission: Arc<Admission>,
-    heavy: Handle,
+    lanes: Lanes,
     metrics: Arc<Metrics>,
 }
 
@@ -92,7 +92,7 @@ struct Ready {
     admission: Arc<Admission>,
     /// How many places an instance takes.
     weight: AtomicU32,
-    heavy: Handle,
+    lanes: Lanes,
     metrics: Arc<HandlerMetrics>,
     told: Arc<Told>,
 }
@@ -107,18 +107,18 @@ impl Side {
 
 impl Sandbox {
     /// Makes an engine. Compiled components are kept in `cache`, if there is one. Calls that compute for long go on
-    /// among the threads of `heavy`.
+    /// among those of low priority.
     pub fn new(
         options: EngineOptions,
         cache: Option<Cache>,
         compiler: Compiler,
-        heavy: Handle,
+        lanes: Lanes,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         let synchronous = Side::new(options, Abi::Synchronous)?;
         let asynchronous = OnceCell::new();
         let admission = Arc::new(Admission::new(options.calls_max.max(1)));
-        Ok(Self { options, synchronous, asynchronous, cache, compiler, admission, heavy, metrics })
+        Ok(Self { options, synchronous, asynchronous, cache, compiler, admission, lanes, metrics })
     }
 
     /// Makes a handler of the component in `bytes`, and tries whether it can be started. What is wrong with the component
@@ -155,7 +155,7 @@ impl Sandbox {
             pool,
             admission: Arc::clone(&self.admission),
             weight: AtomicU32::new(1),
-            heavy: self.heavy.clone(),
+            lanes: self.lanes.clone(),
             metrics,
             told: Arc::default(),
         };

@@ -18,7 +18,7 @@ use warren::broker::{Delivery, Publisher, Publishing, Settlement};
 use warren::dispatch::{self, Epoch, Subscription};
 use warren::load::{self, Handlers, Means};
 use warren::metrics::Metrics;
-use warren::sandbox::{Cache, Compiler, Premises, Sandbox};
+use warren::sandbox::{Cache, Compiler, Lanes, Premises, Sandbox};
 
 /// The component of a real toolchain: parses the payload and logs a line.
 const RUST: &str = "target/behaviours/succeeds.wasm";
@@ -60,7 +60,7 @@ impl Host {
         let means = Means {
             cache: Some(Cache::open(target().join("cache"))?),
             compiler: Compiler::Here,
-            heavy: heavy.clone(),
+            lanes: Lanes::new(heavy.clone(), heavy.clone()),
             metrics: Arc::new(Metrics::new()),
             premises: Premises {
                 folder: loaded.folder.clone(),

@@ -26,8 +26,8 @@ use super::outbox::{Refusal, Request};
 use super::state::State;
 
 use carried::Carried;
-use subject::Astray;
 pub(super) use ours::Whole;
+use subject::Astray;
 pub(super) use world::{Bound, Flavour, Input, World};
 
 /// What a call of such a handler needs beside what ours do.
