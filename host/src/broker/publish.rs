@@ -4,9 +4,6 @@
 //! route, too, after returning it; and lapin hands a return out with whichever confirm comes next. So the results of a
 //! batch are read only once every confirm of it is in: then every return of it is, too, and is matched by message id.
 //!
-//! So there is one batch on its way over a channel, and while it is, another one over a second channel. All that one call
-//! wants published goes over the same channel, in its order.
-//!
 //! A batch that fails, because one of its messages made the broker close the channel or because a queue does not
 //! confirm, is taken apart: each of its messages goes over a channel of its own (`solo`), so that one cannot hold up or
 //! spoil the others for long. A batch whose connection is lost is published again on the next one; that can be the end of
@@ -14,11 +11,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
@@ -30,9 +24,7 @@ use super::amqp::{properties_of, short};
 use super::solo::Solo;
 use super::{CONFIRM_TIMEOUT, Connection, Error, reply};
 
-/// How many batches are on their way at the same time, each over a channel of its own.
-const LANES: usize = 2;
-/// Messages waiting for a lane; publishers wait when it is full.
+/// Messages waiting for the task; publishers wait when it is full.
 const QUEUE_MAX: usize = 1024;
 /// The most messages of one batch.
 const BATCH_MAX: usize = 256;
@@ -122,38 +114,27 @@ impl Job {
 /// Hands messages to the publishing task.
 #[derive(Clone)]
 pub struct Publisher {
-    lanes: Vec<mpsc::Sender<Job>>,
-    turn: Arc<AtomicUsize>,
-    in_order: bool,
+    jobs: mpsc::Sender<Job>,
 }
 
 impl Publisher {
     /// A publisher, and what does its work while there is a connection.
     pub fn new() -> (Self, Publishing) {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (alone, solo) = Solo::new();
-        let (senders, queues): (Vec<_>, Vec<_>) = (0..LANES).map(|_| mpsc::channel(QUEUE_MAX)).unzip();
-        let lane = |queue| Lane { queue, waiting: VecDeque::new(), sent: Vec::new(), alone: alone.clone() };
-        let publishing =
-            Publishing { lanes: queues.into_iter().map(lane).collect(), solo, troubled: Troubled::default() };
-        (Self { lanes: senders, turn: Arc::default(), in_order: false }, publishing)
-    }
-
-    /// The same, for one whose messages are to reach the broker in the order in which they are handed over.
-    #[must_use]
-    pub fn in_order(self) -> Self {
-        Self { in_order: true, ..self }
+        let lane =
+            Lane { queue, waiting: VecDeque::new(), sent: Vec::new(), alone, troubled: HashMap::new() };
+        (Self { jobs }, Publishing { lane, solo })
     }
 
     /// Publishes, waits until the broker has confirmed or refused every message, and gives each back with its verdict.
     /// Waits for as long as there is no connection: the caller has a limit of its own.
     pub async fn publish(&self, publications: Vec<Publication>) -> Result<Vec<Verdict>, Unconfirmed> {
-        let turn = if self.in_order { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) };
-        let lane = &self.lanes[turn % self.lanes.len()];
         let mut answers = Vec::with_capacity(publications.len());
         for publication in publications {
             let (answer, receiver) = oneshot::channel();
             let job = Job { publication, answer, losses: 0 };
-            lane.send(job).await.map_err(|_| Unconfirmed)?;
+            self.jobs.send(job).await.map_err(|_| Unconfirmed)?;
             answers.push(receiver);
         }
         let mut verdicts = Vec::with_capacity(answers.len());
@@ -167,41 +148,27 @@ impl Publisher {
 /// The publishing task's own: what waits, what is on its way.
 #[derive(Debug)]
 pub struct Publishing {
-    lanes: Vec<Lane>,
+    lane: Lane,
     solo: Solo,
-    troubled: Troubled,
 }
 
 impl Publishing {
     /// Whether all publishers are gone.
     pub fn is_done(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.queue.is_closed())
+        self.lane.queue.is_closed()
     }
 
     /// Publishes over a connection until all publishers are gone; an error means that the connection is of no more use.
     /// It may be dropped at any time: what was on its way is published again by the next call.
     pub async fn serve(&mut self, connection: &Connection) -> Result<(), Error> {
-        let Self { lanes, solo, troubled } = self;
-        lanes.iter_mut().for_each(Lane::recall);
+        let Self { lane, solo } = self;
+        lane.recall();
         solo.recall();
+        let troubled = tokio::sync::mpsc::unbounded_channel();
         tokio::select! {
-            done = try_join_all(lanes.iter_mut().map(|lane| lane.run(connection, troubled))) => done.map(drop),
-            failed = solo.run(connection, troubled) => failed,
+            done = lane.run(connection, troubled.1) => done,
+            failed = solo.run(connection, troubled.0) => failed,
         }
-    }
-}
-
-/// Exchanges over which the broker closed a channel, and when.
-#[derive(Debug, Default)]
-pub(super) struct Troubled(Mutex<HashMap<String, Instant>>);
-
-impl Troubled {
-    pub(super) fn add(&self, exchange: &str) {
-        self.exchanges().insert(exchange.to_owned(), Instant::now());
-    }
-
-    fn exchanges(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -214,6 +181,8 @@ struct Lane {
     sent: Vec<Job>,
     /// What goes alone.
     alone: mpsc::UnboundedSender<Job>,
+    /// Exchanges over which the broker closed a channel, and when.
+    troubled: HashMap<String, Instant>,
 }
 
 impl Lane {
@@ -229,7 +198,11 @@ impl Lane {
         }
     }
 
-    async fn run(&mut self, connection: &Connection, troubled: &Troubled) -> Result<(), Error> {
+    async fn run(
+        &mut self,
+        connection: &Connection,
+        mut troubled: mpsc::UnboundedReceiver<String>,
+    ) -> Result<(), Error> {
         let mut channel = confirming(connection).await?;
         let mut opened = Instant::now();
         let mut fresh = Vec::with_capacity(BATCH_MAX);
@@ -238,7 +211,11 @@ impl Lane {
                 return Ok(());
             }
             self.waiting.extend(fresh.drain(..));
-            self.next_batch(troubled);
+            while let Ok(exchange) = troubled.try_recv() {
+                self.troubled.insert(exchange, Instant::now());
+            }
+            self.troubled.retain(|_, since| since.elapsed() < TROUBLED);
+            self.next_batch();
             if self.sent.is_empty() {
                 continue;
             }
@@ -270,9 +247,7 @@ impl Lane {
     }
 
     /// Takes the messages of the next batch: no two of one id, because a return is matched by id.
-    fn next_batch(&mut self, troubled: &Troubled) {
-        let mut troubled = troubled.exchanges();
-        troubled.retain(|_, since| since.elapsed() < TROUBLED);
+    fn next_batch(&mut self) {
         let mut ids = HashSet::new();
         let mut bytes = 0;
         while let Some(job) = self.waiting.front() {
@@ -286,7 +261,7 @@ impl Lane {
             if job.is_pointless() {
                 continue;
             }
-            if troubled.contains_key(&job.publication.exchange) {
+            if self.troubled.contains_key(&job.publication.exchange) {
                 drop(self.alone.send(job)); // the other end is in the same struct as this one
             } else {
                 self.sent.push(job);

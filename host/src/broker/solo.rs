@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::publish::{Job, Publication, PublishError, Troubled, confirming, publish};
+use super::publish::{Job, Publication, PublishError, confirming, publish};
 use super::{Connection, Error};
 
 /// The most messages that are on their way alone at the same time.
@@ -49,7 +49,11 @@ impl Solo {
     }
 
     /// Publishes until the connection is of no more use. Names exchanges over which the broker closed a channel.
-    pub(super) async fn run(&mut self, connection: &Connection, troubled: &Troubled) -> Result<(), Error> {
+    pub(super) async fn run(
+        &mut self,
+        connection: &Connection,
+        troubled: mpsc::UnboundedSender<String>,
+    ) -> Result<(), Error> {
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < SOLO_MAX
@@ -70,7 +74,7 @@ impl Solo {
                         Err(error) if !connection.is_open() => return Err(error),
                         Err(error) => {
                             let Some(job) = self.sent.get(&number) else { continue };
-                            troubled.add(&job.publication.exchange);
+                            drop(troubled.send(job.publication.exchange.clone())); // its reader may have ended first
                             Err(failed(&job.publication, error.to_string()))
                         }
                     };

@@ -90,11 +90,8 @@ impl Link {
     /// Serves one channel to its end. None if there is nothing more to do, or else why it failed.
     async fn serve(&self, mut consumption: Consumption) -> Option<String> {
         let finished = &self.subscribed.subscription.finished;
-        let publisher = self.publisher.clone();
-        // One that handles one message at a time keeps their order, in what it publishes, too.
-        let one_by_one = self.subscribed.subscription.permits_max == 1;
         let epoch = Epoch {
-            publisher: if one_by_one { publisher.in_order() } else { publisher },
+            publisher: self.publisher.clone(),
             failed: self.failed.child_token(),
             stop: self.stop.clone(),
             missing: Arc::clone(&self.declared.missing),
