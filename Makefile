@@ -3,7 +3,6 @@
 #
 #   make demo            the order system on a real RabbitMQ: 1,000 orders, every one accounted for
 #   make demo KILLS=20   the same, while the host is killed 20 times with SIGKILL
-#   make dist            the host for production, target/dist/warren: optimised across crates, and slow to build
 #   make test            all tests: unit, and the real binary against a real RabbitMQ
 #   make test BROKER=4   the integration tests against RabbitMQ 4 (Debian and root only)
 #   make languages       the SDKs and templates of all guest languages: toolchains, unit tests, and the conformance suite on
@@ -35,7 +34,7 @@ HANDLERS := examples/orders/handlers
 # The project's own broker, unless WARREN_AMQP_URL names another one.
 BROKER_ENV := source scripts/use-broker $(BROKER)
 
-.PHONY: help setup build dist handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench bench-contracts bench-hostile bench-instructions bench-pipeline bench-waiting stop clean documents
+.PHONY: help setup build handlers behaviours foreign broker demo test unit integration languages chaos chaos-quick failpoints lint ci bench bench-contracts bench-hostile bench-instructions bench-pipeline bench-waiting stop clean documents
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -46,11 +45,6 @@ setup:
 build: setup
 	@echo "== building the host (the first time takes minutes)"
 	@cargo build --release --workspace
-
-# As for production: optimised across all crates.
-dist: setup
-	@echo "== building target/dist/warren (the first time takes a quarter of an hour and more)"
-	@cargo build --profile dist -p warren --bin warren
 
 handlers: setup
 	@echo "== building the example's handlers"
@@ -128,10 +122,10 @@ lint:
 ci: lint test
 
 # On a machine that does nothing else.
-bench: build dist behaviours
+bench: build behaviours
 	@tests/bench/prepare
 	@$(if $(filter 3,$(BENCH_BROKER)),,scripts/setup --broker-4)
-	@target/release/warren-bench --warren target/dist/warren --broker $(BENCH_BROKER) --rounds $(ROUNDS) --messages $(MESSAGES) $(if $(filter-out *,$(ONLY)),--only '$(ONLY)')
+	@target/release/warren-bench --warren target/release/warren --broker $(BENCH_BROKER) --rounds $(ROUNDS) --messages $(MESSAGES) $(if $(filter-out *,$(ONLY)),--only '$(ONLY)')
 
 # On a machine that does nothing else: what handlers lose to a hostile one in the same host. ONLY=loops measures some.
 bench-hostile: build behaviours broker
