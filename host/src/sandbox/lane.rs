@@ -22,9 +22,8 @@ use super::limits::Meter;
 /// Computing for longer than this is long.
 pub(super) const HEAVY: Duration = Duration::from_millis(2);
 
-/// What ordinary and heavy calls together may take of the processors while ordinary ones have work. The rest is what the
-/// connections, the system and a broker on the same machine need.
-const TOGETHER: f64 = 0.4;
+/// So many processors are left to the connections, the system and a broker on the same machine, while ordinary calls have work.
+const LEFT: f64 = 1.2;
 /// What heavy calls have of each processor in any case.
 const LEAST: f64 = 0.1;
 /// Ordinary calls have work when they take this much of the processors.
@@ -48,28 +47,37 @@ struct Ordinary {
     looked: Mutex<Looked>,
 }
 
+/// How busy the ordinary threads are.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    /// For which part of their time they are busy.
+    part: f64,
+    /// How many they are: as many as processors.
+    processors: usize,
+}
+
 /// What was seen.
 #[derive(Debug, Clone, Copy)]
 struct Looked {
     at: Instant,
     /// How long they had been busy until then, all in all.
     busy: Duration,
-    /// Which part of the time they were, lately.
-    part: f64,
+    /// How busy they were lately.
+    load: Load,
 }
 
 impl Lanes {
     /// Calls begin among the threads of `ordinary`. What computes for long goes on among those of `heavy`, which are
     /// to have a low priority. Of each there are as many as processors.
     pub fn new(ordinary: Handle, heavy: Handle) -> Self {
-        let looked = Looked { at: Instant::now(), busy: Duration::ZERO, part: 0.0 };
+        let load = Load { part: 0.0, processors: ordinary.metrics().num_workers() };
+        let looked = Looked { at: Instant::now(), busy: Duration::ZERO, load };
         Self { heavy, ordinary: Arc::new(Ordinary { threads: ordinary, looked: Mutex::new(looked) }) }
     }
 }
 
 impl Ordinary {
-    /// Which part of their time these threads were busy.
-    fn busy_part(&self) -> f64 {
+    fn load(&self) -> Load {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let since = looked.at.elapsed();
         if since >= LOOK {
@@ -78,18 +86,19 @@ impl Ordinary {
             let busy: Duration = (0..workers).map(|worker| metrics.worker_total_busy_duration(worker)).sum();
             let all = since.as_secs_f64() * workers as f64;
             let part = busy.saturating_sub(looked.busy).as_secs_f64() / all;
-            *looked = Looked { at: Instant::now(), busy, part };
+            *looked = Looked { at: Instant::now(), busy, load: Load { part, processors: workers } };
         }
-        looked.part
+        looked.load
     }
 }
 
-/// How long a thread rests that has computed for so long, while ordinary threads are busy for that part of the time.
-fn rest(computed: Duration, busy_part: f64) -> Duration {
-    if busy_part < WORK {
+/// How long a thread rests that has computed for so long.
+fn rest(computed: Duration, ordinary: Load) -> Duration {
+    if ordinary.part < WORK {
         return Duration::ZERO;
     }
-    let part = (TOGETHER - busy_part).max(LEAST);
+    let together = 1.0 - LEFT / ordinary.processors as f64;
+    let part = (together - ordinary.part).max(LEAST);
     computed.mul_f64(1.0 / part - 1.0).min(REST_MAX)
 }
 
@@ -165,7 +174,7 @@ impl<F: Future + Unpin> Future for Resting<F> {
         if computed >= HEAVY {
             COMPUTED.set(Duration::ZERO);
             // The thread, and not the call: another one would take its place at once.
-            std::thread::sleep(rest(computed, self.ordinary.busy_part()));
+            std::thread::sleep(rest(computed, self.ordinary.load()));
         }
         let before = self.work.meter.busy();
         let polled = Pin::new(&mut self.work).poll(context);
@@ -291,12 +300,17 @@ mod tests {
 
     #[test]
     fn threads_rest_for_as_long_as_ordinary_ones_need() {
-        let computed = Duration::from_millis(10);
-        assert_eq!(rest(computed, 0.01), Duration::ZERO);
-        assert_eq!(rest(computed, 0.2), Duration::from_millis(40)); // a fifth of the time
-        assert_eq!(rest(computed, 0.4), Duration::from_millis(90)); // a tenth, and no less
-        assert_eq!(rest(computed, 1.0), Duration::from_millis(90));
-        assert_eq!(rest(Duration::from_secs(1), 1.0), REST_MAX);
+        let of = |part, processors| {
+            let rest = rest(Duration::from_millis(10), Load { part, processors });
+            (rest.as_micros() + 500) / 1000 // in milliseconds
+        };
+        assert_eq!(of(0.01, 2), 0);
+        assert_eq!(of(0.2, 2), 40); // a fifth of the time
+        assert_eq!(of(0.4, 2), 90); // a tenth, and no less
+        assert_eq!(of(1.0, 1), 90);
+        assert_eq!(of(0.425, 16), 10); // half of the time: there are enough for all
+        let long = Duration::from_secs(1);
+        assert_eq!(rest(long, Load { part: 1.0, processors: 2 }), REST_MAX);
     }
 
     #[test]
