@@ -64,7 +64,7 @@ impl Check {
         let mut handlers = None;
         if !self.no_components {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let lanes = Lanes::new(runtime.handle().clone(), runtime.handle().clone());
+            let lanes = Lanes::of_one_kind(runtime.handle().clone());
             let means = self.cache.means(lanes, Arc::default(), |_| Ok(Premises::to_look(&loaded.folder)))?;
             match runtime.block_on(load::handlers(&loaded, means))? {
                 Ok(loaded) => handlers = Some(loaded),

@@ -37,7 +37,8 @@ const REST_MAX: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct Lanes {
     heavy: Handle,
-    ordinary: Arc<Ordinary>,
+    /// None where all threads are of one kind: nobody is to rest for itself.
+    ordinary: Option<Arc<Ordinary>>,
 }
 
 /// The ordinary threads, and how busy they have been.
@@ -72,7 +73,13 @@ impl Lanes {
     pub fn new(ordinary: Handle, heavy: Handle) -> Self {
         let load = Load { part: 0.0, processors: ordinary.metrics().num_workers() };
         let looked = Looked { at: Instant::now(), busy: Duration::ZERO, load };
-        Self { heavy, ordinary: Arc::new(Ordinary { threads: ordinary, looked: Mutex::new(looked) }) }
+        let ordinary = Ordinary { threads: ordinary, looked: Mutex::new(looked) };
+        Self { heavy, ordinary: Some(Arc::new(ordinary)) }
+    }
+
+    /// All calls compute on the same threads.
+    pub fn of_one_kind(threads: Handle) -> Self {
+        Self { heavy: threads, ordinary: None }
     }
 }
 
@@ -154,7 +161,7 @@ impl<F: Future + Unpin> Future for Metered<F> {
 /// A call among the threads of low priority, which are rested by it.
 struct Resting<F> {
     work: Metered<F>,
-    ordinary: Arc<Ordinary>,
+    ordinary: Option<Arc<Ordinary>>,
 }
 
 thread_local! {
@@ -173,8 +180,10 @@ impl<F: Future + Unpin> Future for Resting<F> {
         let computed = COMPUTED.get();
         if computed >= HEAVY {
             COMPUTED.set(Duration::ZERO);
-            // The thread, and not the call: another one would take its place at once.
-            std::thread::sleep(rest(computed, self.ordinary.load()));
+            if let Some(ordinary) = &self.ordinary {
+                // The thread, and not the call: another one would take its place at once.
+                std::thread::sleep(rest(computed, ordinary.load()));
+            }
         }
         let before = self.work.meter.busy();
         let polled = Pin::new(&mut self.work).poll(context);
@@ -235,7 +244,7 @@ async fn go_on<T: Send + 'static>(
         // Those that begin before it is over need not find out again.
         usual.learn(meter.busy());
     }
-    let work = Resting { work, ordinary: Arc::clone(&lanes.ordinary) };
+    let work = Resting { work, ordinary: lanes.ordinary.clone() };
     let mut task = AbortOnDrop(lanes.heavy.spawn(work));
     match timeout_at(end, &mut task.0).await {
         Ok(Ok(done)) => ended(done, end),
@@ -268,7 +277,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
         let end = Instant::now() + Duration::from_millis(300);
-        let lanes = Lanes::new(runtime.handle().clone(), runtime.handle().clone());
+        let lanes = Lanes::of_one_kind(runtime.handle().clone());
         let usual = Usual::default();
         if at_once {
             usual.learn(HEAVY * 9);

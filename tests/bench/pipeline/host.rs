@@ -60,7 +60,7 @@ impl Host {
         let means = Means {
             cache: Some(Cache::open(target().join("cache"))?),
             compiler: Compiler::Here,
-            lanes: Lanes::new(heavy.clone(), heavy.clone()),
+            lanes: Lanes::of_one_kind(heavy.clone()),
             metrics: Arc::new(Metrics::new()),
             premises: Premises {
                 folder: loaded.folder.clone(),
