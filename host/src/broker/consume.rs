@@ -3,7 +3,9 @@
 //! the broker-side consumer of a cancelled one can live on and swallow messages until then.
 //!
 //! It begins with a prefetch of one. A message that kills its host makes the broker count a delivery for each message
-//! that was handed over with it; so, as long as what comes first may be such a message, nothing else is handed over.
+//! that was handed over with it; so, as long as what comes first may be such a message, nothing else is handed over. Then
+//! a second consumer takes the place of the first. Where the order of the queue is to be kept, that is when nothing is in
+//! the hands of the first that is not done: what comes next goes to whoever is next in the row, here or elsewhere.
 
 use std::fmt;
 use std::time::Duration;
@@ -131,17 +133,18 @@ impl Consumption {
                     delivery = self.consumer.next() => delivery,
                 },
             };
-            let delivery = match delivery {
-                Some(delivery) => Delivery::new(delivery?, &settlements),
-                None => return Err(Error::Cancelled),
-            };
-            let go_on_carefully = self.careful && (self.is_suspect)(&delivery.message, delivery.redelivered);
-            sink(delivery);
-            if self.careful && !go_on_carefully {
-                self.careful = false;
-                let full = consume(&self.channel, &self.feed, false).await?;
-                let careful = std::mem::replace(&mut self.consumer, full);
-                cancel(&self.channel, careful, &settlements, &sink).await?;
+            let Some(delivery) = delivery else { return Err(Error::Cancelled) };
+            if !self.careful {
+                sink(Delivery::new(delivery?, &settlements));
+            } else if self.feed.ordered {
+                self.take_in_order(delivery?, &settlements, &sink, &stop).await?;
+            } else {
+                let delivery = Delivery::new(delivery?, &settlements);
+                if !(self.is_suspect)(&delivery.message, delivery.redelivered) {
+                    // Before that can be settled, so that nothing else comes over the first consumer.
+                    self.take_all(&settlements, &sink).await?;
+                }
+                sink(delivery);
             }
         }
         if self.feed.ordered {
@@ -149,6 +152,52 @@ impl Consumption {
             return Ok(());
         }
         cancel(&self.channel, self.consumer.clone(), &settlements, &sink).await
+    }
+
+    /// Takes one delivery to its end, and settles it when no other can come in its place: one that came and went back
+    /// would come again after all that others have given back.
+    async fn take_in_order(
+        &mut self,
+        delivery: lapin::message::Delivery,
+        settlements: &mpsc::UnboundedSender<(u64, Settlement)>,
+        sink: &Sink,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
+        let (ends, mut end) = mpsc::unbounded_channel();
+        let delivery = Delivery::new(delivery, &ends);
+        drop(ends);
+        let is_suspect = (self.is_suspect)(&delivery.message, delivery.redelivered);
+        sink(delivery);
+        let settlement = tokio::select! {
+            biased;
+            settlement = end.recv() => settlement,
+            // Nothing is handed over beside it: this is the end of the consumer.
+            failed = self.consumer.next() => return Err(failed.and_then(Result::err).map_or(Error::Cancelled, Error::from)),
+        };
+        if stop.is_cancelled() {
+            // One that was not begun goes back with the channel.
+            if !matches!(settlement, Some((_, Settlement::Return))) {
+                cancel(&self.channel, self.consumer.clone(), settlements, sink).await?;
+            }
+        } else if !is_suspect {
+            self.take_all(settlements, sink).await?;
+        }
+        if let Some(settlement) = settlement {
+            settlements.send(settlement).map_err(|_| Error::Cancelled)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a consumer with the whole prefetch in the place of the careful one.
+    async fn take_all(
+        &mut self,
+        settlements: &mpsc::UnboundedSender<(u64, Settlement)>,
+        sink: &Sink,
+    ) -> Result<(), Error> {
+        self.careful = false;
+        let full = consume(&self.channel, &self.feed, false).await?;
+        let careful = std::mem::replace(&mut self.consumer, full);
+        cancel(&self.channel, careful, settlements, sink).await
     }
 }
 
