@@ -18,7 +18,7 @@ use crate::support::host::Project;
 use crate::support::{SOON, eventually, get, runtime, value};
 
 /// Messages of the innocent handler in one run.
-const MESSAGES: usize = 20_000;
+const MESSAGES: usize = 60_000;
 /// Runs of each kind, one after the other.
 const ROUNDS: usize = 3;
 /// How often a message for the hostile handler comes.

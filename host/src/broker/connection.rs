@@ -34,9 +34,19 @@ pub struct Connection {
 impl Connection {
     /// Opens a connection to the first of the addresses that takes it. `name` is what the management page shows.
     pub async fn open(address: &Address, name: &str) -> Result<Self, ConnectError> {
+        Self::open_with_frames(address, name, None).await
+    }
+
+    /// The same, where the broker's largest frame is known. lapin then has buffers of that size from the beginning, whose
+    /// pages cost nothing until they are used; else it makes larger ones later, and fills them.
+    pub async fn open_with_frames(
+        address: &Address,
+        name: &str,
+        frame_max: Option<u32>,
+    ) -> Result<Self, ConnectError> {
         let mut round = address.round();
         while let Some(endpoint) = round.endpoint() {
-            match Self::open_at(endpoint, address.tls(), name).await {
+            match Self::open_at(endpoint, address.tls(), name, frame_max).await {
                 Ok(connection) => {
                     round.succeeded();
                     return Ok(connection);
@@ -47,7 +57,12 @@ impl Connection {
         Err(round.into_error())
     }
 
-    async fn open_at(endpoint: &Endpoint, tls: &Tls, name: &str) -> Result<Self, Trouble> {
+    async fn open_at(
+        endpoint: &Endpoint,
+        tls: &Tls,
+        name: &str,
+        frame_max: Option<u32>,
+    ) -> Result<Self, Trouble> {
         let Transport { stream, socket } = transport::open(endpoint, tls).await?;
         let runtime = lapin::runtime::default_runtime().map_err(|error| Trouble::Unfit(error.to_string()))?;
         let stream = Mutex::new(Some(stream));
@@ -57,7 +72,9 @@ impl Connection {
             stream.ok_or_else(|| std::io::Error::other("the stream is used up").into())
         };
         let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
-        let connecting = lapin::Connection::connector(endpoint.uri().clone(), runtime, hand_over, properties);
+        let mut uri = endpoint.uri().clone();
+        uri.query.frame_max = uri.query.frame_max.or(frame_max);
+        let connecting = lapin::Connection::connector(uri, runtime, hand_over, properties);
         let limit = endpoint.timeout(HANDSHAKE_TIMEOUT);
         match tokio::time::timeout(limit, connecting).await {
             Ok(Ok(inner)) => Ok(Self { inner, socket, address: endpoint.to_string() }),
@@ -96,6 +113,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// The largest frame that was agreed on, in bytes.
+    pub fn frame_max(&self) -> u32 {
+        self.inner.configuration().frame_max()
     }
 
     /// Whether it is open, as far as is known: a broker that has fallen silent is missed only by its heartbeats.

@@ -66,13 +66,16 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Connects, declares and starts to consume. A drop before that is done undoes it by closing the connection.
+    /// `frame_max` is the broker's largest frame, if that is known for certain.
     pub(super) async fn open(
         host: &Host,
         publisher: &Publisher,
         stop: &CancellationToken,
+        frame_max: Option<u32>,
     ) -> Result<Self, OpenError> {
         check_version(host).await?;
-        let connection = Connection::open(&host.address, &host.connection_name("consumes")).await?;
+        let name = host.connection_name("consumes");
+        let connection = Connection::open_with_frames(&host.address, &name, frame_max).await?;
         let broker = connection.address().to_owned();
         let declared = Declared::first(connection, Arc::clone(&host.topology)).await;
         let declared = Arc::new(declared.inspect_err(|_| host.address.fail_over(&broker))?);

@@ -112,12 +112,13 @@ impl Host {
         let Some(connection) = self.first_publishing(&stop).await? else {
             return Ok(());
         };
+        let frame_max = connection.frame_max();
         let (publisher, publishing) = Publisher::new();
         let mut supervised = JoinSet::new();
         // Among those who wait for its confirms, so that to tell them wakes no other thread.
         let (address, name) = (self.address.clone(), self.connection_name("publishes"));
         supervised.spawn_on(publishing::supervise(address, name, connection, publishing), &self.wasm);
-        let ended = self.consume(&publisher, &stop).await;
+        let ended = self.consume(&publisher, &stop, frame_max).await;
         self.detached.close();
         if tokio::time::timeout_at(self.end(), self.detached.wait()).await.is_err() {
             tracing::error!(
@@ -149,12 +150,19 @@ impl Host {
     }
 
     /// Consumes until `stop`, over one connection after the other.
-    async fn consume(&self, publisher: &Publisher, stop: &CancellationToken) -> Result<(), RunError> {
+    async fn consume(
+        &self,
+        publisher: &Publisher,
+        stop: &CancellationToken,
+        frame_max: u32,
+    ) -> Result<(), RunError> {
         let mut backoff = Backoff::new();
+        // Of the broker as it is now: one that comes back may have been given larger frames.
+        let mut frame_max = Some(frame_max);
         let mut first = true;
         while !stop.is_cancelled() {
             let opened = tokio::select! {
-                opened = Opened::open(self, publisher, stop) => opened,
+                opened = Opened::open(self, publisher, stop, frame_max.take()) => opened,
                 () = stop.cancelled() => break,
             };
             match opened {

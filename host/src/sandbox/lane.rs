@@ -30,8 +30,9 @@ const LEAST: f64 = 0.1;
 const WORK: f64 = 0.05;
 /// How often it is looked at how much that is.
 const LOOK: Duration = Duration::from_millis(20);
-/// The longest rest at a time: what waits for an answer on such a thread waits for the end of that, too.
-const REST_MAX: Duration = Duration::from_millis(100);
+/// The longest rest at a time: what waits for an answer on such a thread waits for the end of that, too. As much as it takes
+/// to make up for 30 ms: a guest yields each 10 ms, but the host may copy 100 MB for it at a stretch.
+const REST_MAX: Duration = Duration::from_millis(300);
 
 /// The two kinds of threads.
 #[derive(Debug, Clone)]

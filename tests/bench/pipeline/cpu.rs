@@ -1,5 +1,6 @@
 //! The CPU time of each step, as a table and in `target/bench/pipeline.json`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -106,24 +107,29 @@ impl Own {
     }
 }
 
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
 /// Prints the tables, and writes the figures of 256 B.
 pub(crate) async fn run(heavy: Handle) -> anyhow::Result<()> {
     let small = table(256, &heavy).await?;
     table(1024, &heavy).await?;
     let (fresh, reuse) = (Own::of(&small, Isolation::Fresh)?, Own::of(&small, Isolation::Reuse)?);
-    let guest = small.iter().find(|samples| samples.step == Step::Bare(Guest::Noop, Isolation::Fresh));
-    let guest = guest.map_or(0.0, |samples| percentile(&sorted(samples.medians.clone()), 50));
+    let steps: BTreeMap<String, f64> = small
+        .iter()
+        .map(|samples| (samples.step.to_string(), round(percentile(&sorted(samples.medians.clone()), 50))))
+        .collect();
     println!("\nthe host's own cost, path less guest, 256 B, in us of CPU:");
     for (name, Own { p50, quietest }) in [("fresh", &fresh), ("reuse", &reuse)] {
         println!("{name}: p50 {p50:.1}, in the quietest rounds {quietest:.1}");
     }
     let pipeline = Pipeline::new(256, &heavy).await?;
     println!("the task of one delivery: {} bytes, which are moved as it begins", pipeline.task_bytes()?);
-    let round = |value: f64| (value * 100.0).round() / 100.0;
     let json = serde_json::json!({
         "fresh_us": round(fresh.p50),
         "reuse_us": round(reuse.p50),
-        "guest_us": round(guest),
+        "steps_us": steps,
         "quietest_fresh_us": round(fresh.quietest),
         "quietest_reuse_us": round(reuse.quietest),
     });

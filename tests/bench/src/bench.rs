@@ -32,6 +32,8 @@ pub(crate) struct Bench {
     pub(crate) url: String,
     /// Its host and port.
     pub(crate) address: String,
+    /// Its process.
+    pub(crate) broker: u32,
     /// The driver's connection to it.
     pub(crate) client: Client,
 }
@@ -95,6 +97,7 @@ impl Bench {
             letters: extent.sides.clone(),
             url: node.url.clone(),
             address: node.address()?.to_owned(),
+            broker: node.pid,
             client: Client::open(&node.url).await?,
         })
     }

@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) url: String,
     /// Its RabbitMQ.
     pub(crate) release: String,
+    /// Its process.
+    pub(crate) pid: u32,
 }
 
 impl Node {
@@ -42,7 +44,11 @@ impl Node {
         let url = script(version, &["url"])?.trim().to_owned();
         let server = script(version, &["server"])?;
         let release = server.split_whitespace().next().unwrap_or("unknown").to_owned();
-        Ok(Self { version, url, release })
+        let status = script(version, &["status"])?;
+        let pid =
+            status.split("process ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        let pid = pid.with_context(|| format!("no process in what scripts/broker says: {status}"))?;
+        Ok(Self { version, url, release, pid })
     }
 
     /// Host and port.

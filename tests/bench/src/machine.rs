@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::broker::root;
+use crate::process::TICKS;
 
 /// How long the machine is looked at before a run.
 const LOOK: Duration = Duration::from_secs(3);
@@ -16,6 +17,16 @@ pub(crate) async fn busy_percent() -> f64 {
     let after = cpu_times();
     let (idle, all) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
     100.0 * (1.0 - idle as f64 / all.max(1) as f64)
+}
+
+/// How long the cores had nothing to do so far, all of them together, in microseconds; in steps of 10 ms.
+pub(crate) fn idle_us() -> u64 {
+    cpu_times().0 * (1_000_000 / TICKS)
+}
+
+/// How many cores there are.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Time that the cores had nothing to do, and all of their time, in ticks.
@@ -33,7 +44,7 @@ pub(crate) fn description(rabbitmq: &str, busy_percent: f64) -> String {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cores = cores();
     let memory = read("/proc/meminfo");
     let kib: u64 =
         memory.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();

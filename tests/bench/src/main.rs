@@ -11,6 +11,7 @@ mod measure;
 mod order;
 mod process;
 mod proxy;
+mod reasons;
 mod results;
 mod sides;
 mod table;

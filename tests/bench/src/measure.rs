@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::bench::Bench;
 use crate::broker::Client;
-use crate::order;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::sides::Side;
 use crate::sides::contract::Contract;
+use crate::{machine, order};
 
 /// How often the queue is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -73,6 +73,10 @@ pub(crate) struct Figure {
     pub(crate) rate: f64,
     /// CPU time of the side for each message, in microseconds.
     pub(crate) cpu_us: f64,
+    /// The same of the broker.
+    pub(crate) broker_us: f64,
+    /// For each message, how long the cores had nothing to do, all of them together, in microseconds.
+    pub(crate) idle_us: f64,
     /// The most memory that it held, in MiB.
     pub(crate) peak_mib: f64,
 }
@@ -82,7 +86,30 @@ pub(crate) struct Figure {
 struct Look {
     at: Instant,
     left: usize,
-    cpu_us: u64,
+    spent: Spent,
+}
+
+/// What the cores have spent so far, in microseconds: on the side, on the broker, on nothing.
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    side: u64,
+    broker: u64,
+    idle: u64,
+}
+
+impl Spent {
+    fn so_far(bench: &Bench, process: &Process) -> Result<Self> {
+        let broker = process::cpu_us(bench.broker).context("the broker")?;
+        Ok(Self { side: process.cpu_us()?, broker, idle: machine::idle_us() })
+    }
+
+    fn midpoint(self, other: Self) -> Self {
+        Self {
+            side: self.side.midpoint(other.side),
+            broker: self.broker.midpoint(other.broker),
+            idle: self.idle.midpoint(other.idle),
+        }
+    }
 }
 
 /// Fills the queues, and lets a side empty them.
@@ -92,7 +119,7 @@ pub(crate) async fn run(bench: &Bench, side: &Side, task: &Task) -> Result<Figur
     let queues = contract.all_queues();
     bench.client.fill(&queues, *messages, |index| body.of(index)).await?;
     let mut process = side.start(bench, contract, &bench.url)?;
-    let (first, last) = drain(&bench.client, &mut process, task).await?;
+    let (first, last) = drain(bench, &mut process, task).await?;
     if contract.publishes {
         until_published(&bench.client, *messages).await?;
     }
@@ -105,8 +132,15 @@ pub(crate) async fn run(bench: &Bench, side: &Side, task: &Task) -> Result<Figur
         "it was done before it could be measured: more messages are needed"
     );
     let seconds = (last.at - first.at).as_secs_f64();
-    let cpu_us = (last.cpu_us - first.cpu_us) as f64 / done as f64;
-    Ok(Figure { rate: done as f64 / seconds, cpu_us, peak_mib })
+    let each =
+        |spent: fn(Spent) -> u64| spent(last.spent).saturating_sub(spent(first.spent)) as f64 / done as f64;
+    Ok(Figure {
+        rate: done as f64 / seconds,
+        cpu_us: each(|spent| spent.side),
+        broker_us: each(|spent| spent.broker),
+        idle_us: each(|spent| spent.idle),
+        peak_mib,
+    })
 }
 
 /// Stops a side, and looks whether it has settled and published everything.
@@ -137,7 +171,7 @@ async fn until_published(client: &Client, messages: usize) -> Result<()> {
 }
 
 /// Looks on until the queues are empty; where the clock started, and where it stopped.
-async fn drain(client: &Client, process: &mut Process, task: &Task) -> Result<(Look, Look)> {
+async fn drain(bench: &Bench, process: &mut Process, task: &Task) -> Result<(Look, Look)> {
     let (queues, messages) = (&task.contract.all_queues(), task.messages);
     let (mut first, mut last, mut moved) = (None, None, Instant::now());
     let ahead = usize::from(task.contract.prefetch) * queues.len();
@@ -146,7 +180,7 @@ async fn drain(client: &Client, process: &mut Process, task: &Task) -> Result<(L
     let mut before = messages;
     loop {
         process.check()?;
-        let look = look(client, process, queues).await?;
+        let look = look(bench, process, queues).await?;
         if look.left != before {
             (before, moved) = (look.left, Instant::now());
         }
@@ -167,18 +201,18 @@ async fn drain(client: &Client, process: &mut Process, task: &Task) -> Result<(L
 }
 
 /// Looks at all queues, with a pause before each.
-async fn look(client: &Client, process: &Process, queues: &[String]) -> Result<Look> {
-    let (began, cpu_began) = (Instant::now(), process.cpu_us()?);
+async fn look(bench: &Bench, process: &Process, queues: &[String]) -> Result<Look> {
+    let (began, spent_before) = (Instant::now(), Spent::so_far(bench, process)?);
     let mut left = 0;
     let pause = if queues.len() > 10 { LOOK_AT_NEXT } else { LOOK_AGAIN };
     for queue in queues {
         tokio::time::sleep(pause).await;
-        left += client.ready(queue).await?;
+        left += bench.client.ready(queue).await?;
     }
     // Of one queue the moment counts, of many the middle of the time that it took to look at them.
-    let (at, cpu_us) = (Instant::now(), process.cpu_us()?);
+    let (at, spent) = (Instant::now(), Spent::so_far(bench, process)?);
     if queues.len() == 1 {
-        return Ok(Look { at, left, cpu_us });
+        return Ok(Look { at, left, spent });
     }
-    Ok(Look { at: began + (at - began) / 2, left, cpu_us: cpu_began.midpoint(cpu_us) })
+    Ok(Look { at: began + (at - began) / 2, left, spent: spent_before.midpoint(spent) })
 }

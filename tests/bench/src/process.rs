@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 /// How long a side may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(40);
 /// Ticks of `/proc/PID/stat` in a second, on every Linux.
-const TICKS: u64 = 100;
+pub(crate) const TICKS: u64 = 100;
 /// How long a side has to do nothing, and how long that is waited for.
 const IDLE: Duration = Duration::from_millis(100);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,12 +37,7 @@ impl Process {
 
     /// CPU time of all its threads so far, in microseconds; in steps of 10 ms.
     pub(crate) fn cpu_us(&self) -> Result<u64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).context("it has ended")?;
-        // The name may have blanks in it; what follows the last parenthesis has none.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-        let (user, system) = ticks(11).zip(ticks(12)).context("no CPU times in /proc/PID/stat")?;
-        Ok((user + system) * (1_000_000 / TICKS))
+        cpu_us(self.pid)
     }
 
     /// A line of `/proc/PID/status` in KiB: `VmRSS` is the memory that it holds, `VmHWM` the most that it ever held.
@@ -90,4 +85,14 @@ impl Process {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(8)..].join("\n")
     }
+}
+
+/// CPU time of all threads of a process so far, in microseconds; in steps of 10 ms.
+pub(crate) fn cpu_us(pid: u32) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("it has ended")?;
+    // The name may have blanks in it; what follows the last parenthesis has none.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).context("no CPU times in /proc/PID/stat")?;
+    Ok((user + system) * (1_000_000 / TICKS))
 }

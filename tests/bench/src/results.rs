@@ -143,7 +143,7 @@ mod tests {
             case: "c".to_owned(),
             side: side.to_owned(),
             round,
-            figure: Figure { rate, cpu_us: 1.0, peak_mib: 1.0 },
+            figure: Figure { rate, cpu_us: 1.0, broker_us: 1.0, idle_us: 1.0, peak_mib: 1.0 },
         };
         let runs =
             vec![run("x", 1, 10.0), run("y", 1, 5.0), run("y", 2, 10.0), run("x", 2, 30.0), run("x", 3, 1.0)];

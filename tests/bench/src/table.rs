@@ -25,6 +25,14 @@ pub(crate) fn all(results: &Results, targets: &[Target]) -> String {
     }
     let met = targets.iter().filter(|target| target.is_met()).count();
     write!(text, "### Targets\n\n{}\n\n", of_targets(targets)).ok();
+    let reasons: Vec<String> = targets
+        .iter()
+        .filter(|target| !target.is_met())
+        .map(|target| format!("- **{}.** {}", target.what, target.reason))
+        .collect();
+    if !reasons.is_empty() {
+        write!(text, "### Why the short ones are short\n\n{}\n\n", reasons.join("\n")).ok();
+    }
     writeln!(text, "{met} of {} targets met, {} short", targets.len(), targets.len() - met).ok();
     text
 }
@@ -49,8 +57,17 @@ fn of_case(results: &Results, case: &str) -> Table {
         "times {}",
         base.split(' ').next().filter(|word| word.starts_with('(')).unwrap_or("the first")
     );
-    let mut table =
-        table(&["side", "messages/s", "least to most", &against, "least to most", "CPU us", "peak MiB"]);
+    let mut table = table(&[
+        "side",
+        "messages/s",
+        "least to most",
+        &against,
+        "least to most",
+        "CPU us",
+        "broker us",
+        "idle us",
+        "peak MiB",
+    ]);
     for side in sides {
         let number = |quantity: fn(&Figure) -> f64| results.spread(case, side, quantity);
         let (rate, ratio) = (number(|figure| figure.rate), results.ratio(case, side, base));
@@ -61,6 +78,8 @@ fn of_case(results: &Results, case: &str) -> Table {
             middle(ratio, 2),
             ends(ratio, 2),
             middle(number(|figure| figure.cpu_us), 1),
+            middle(number(|figure| figure.broker_us), 1),
+            middle(number(|figure| figure.idle_us), 1),
             middle(number(|figure| figure.peak_mib), 0),
         ]);
     }

@@ -11,6 +11,7 @@ pub(crate) const P99_RATIO: &str = "p99 of (e) against (b), times";
 pub(crate) const START: &str = "start to first ack";
 pub(crate) const MEMORY: &str = "memory, idle";
 pub(crate) const IDLE: &str = "(e): MiB with one consumer";
+pub(crate) const IDLE_DATA: &str = "(e): MiB of it that are no pages of a file";
 pub(crate) const PER_CONSUMER: &str = "(e): MiB for each further consumer";
 pub(crate) const BACKLOG: &str = "backlog of 1,000,000, 256 B";
 pub(crate) const LAST_TENTH: &str = "throughput of last tenth against first, times";

@@ -20,6 +20,8 @@ use crate::titles::{CONSUME, LATENCY, P99_RATIO, START};
 /// How long a round is measured, after how long.
 const MEASURED: Duration = Duration::from_secs(5);
 const WARM_UP: Duration = Duration::from_secs(1);
+/// How often a run is tried.
+const RUNS_MAX: usize = 3;
 /// How often messages are published.
 const TICK: Duration = Duration::from_millis(1);
 /// How long the first ack may take.
@@ -47,7 +49,7 @@ pub(crate) async fn half_load(bench: &Bench, results: &mut Results) -> Result<()
         let mut p99 = Vec::new();
         for index in 0..sides.len() {
             let side = &sides[(index + round) % sides.len()];
-            let latencies = match one(bench, &contract, side, rate).await {
+            let latencies = match in_time(bench, &contract, side, rate).await {
                 Ok(latencies) => latencies,
                 Err(error) => {
                     fail(results, &format!("{LATENCY}, round {round}, {side}: {error:#}"));
@@ -70,6 +72,17 @@ pub(crate) async fn half_load(bench: &Bench, results: &mut Results) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The driver publishes on the same cores, and is late sometimes: such a run says nothing of the side, and is repeated.
+async fn in_time(bench: &Bench, contract: &Contract, side: &Side, rate: f64) -> Result<Vec<Duration>> {
+    for _ in 1..RUNS_MAX {
+        match one(bench, contract, side, rate).await {
+            Err(error) => println!("[{LATENCY}] {side}, once more: {error:#}"),
+            latencies => return latencies,
+        }
+    }
+    one(bench, contract, side, rate).await
 }
 
 async fn one(bench: &Bench, contract: &Contract, side: &Side, rate: f64) -> Result<Vec<Duration>> {

@@ -11,7 +11,7 @@ use crate::measure::{self, Body, Task};
 use crate::results::Results;
 use crate::sides::FRESH;
 use crate::sides::contract::Contract;
-use crate::titles::{BACKLOG, FLAT, IDLE, LAST_TENTH, MEMORY, PER_CONSUMER};
+use crate::titles::{BACKLOG, FLAT, IDLE, IDLE_DATA, LAST_TENTH, MEMORY, PER_CONSUMER};
 
 /// How many consumers more are measured.
 const MORE: usize = 100;
@@ -23,26 +23,28 @@ const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn idle(bench: &Bench, results: &mut Results) -> Result<()> {
     for round in 1..=bench.rounds {
-        let one = rss_mib(bench, 1).await?;
-        let many = rss_mib(bench, 1 + MORE).await?;
+        let [one, data] = mib(bench, 1).await?;
+        let [many, _] = mib(bench, 1 + MORE).await?;
         let each = (many - one) / MORE as f64;
         println!(
             "[{MEMORY}] round {round}/{}: {one:.1} MiB, {each:.2} MiB for each further consumer",
             bench.rounds
         );
         results.add(MEMORY, IDLE, one);
+        results.add(MEMORY, IDLE_DATA, data);
         results.add(MEMORY, PER_CONSUMER, each);
     }
     Ok(())
 }
 
-async fn rss_mib(bench: &Bench, queues: usize) -> Result<f64> {
+/// All that it holds, and without the pages of the program's file.
+async fn mib(bench: &Bench, queues: usize) -> Result<[f64; 2]> {
     let contract = Contract { queues, prefetch: 16, ..Contract::orders(bench)? };
     contract.declare(bench).await?;
     let process = FRESH.start(bench, &contract, &bench.url)?;
     until_consumed(bench, &contract).await?;
     process.until_idle().await?;
-    let mib = process.memory_kib("VmRSS")? as f64 / 1024.0;
+    let mib = [process.memory_kib("VmRSS")?, process.memory_kib("RssAnon")?].map(|kib| kib as f64 / 1024.0);
     let body = Body::Orders { bytes: 1024, fail_percent: 0 };
     measure::finish(bench, process, &Task { contract, messages: 0, body }).await?;
     Ok(mib)

@@ -73,7 +73,8 @@ pub(super) async fn consumers(bench: &Bench, results: &mut Results) -> Result<()
     let case = |(title, queues, prefetch): (&str, usize, u16)| {
         let contract = Contract { queues, prefetch, ..Contract::orders(bench)? };
         let mut task = orders(bench, contract, 1024, 0);
-        task.messages *= 2;
+        // It takes a while to look at a hundred queues, and some have to be left then.
+        task.messages *= 4;
         Ok(Case { title: title.to_owned(), task, sides: vec![FRESH] })
     };
     let cases =
