@@ -105,8 +105,12 @@ impl Handler {
         ready.metrics.seconds.observe(began.elapsed().as_secs_f64());
         // One that is late may have waited for its thread all the time, and says nothing of how long calls compute.
         let busy = meter.busy();
-        if (busy > lane::HEAVY || !matches!(ran, Ran::Late)) && self.usual.learn(busy) {
-            ready.metrics.heavy.inc();
+        if busy > lane::HEAVY || !matches!(ran, Ran::Late) {
+            if self.usual.learn(busy) {
+                ready.metrics.heavy.inc();
+            } else {
+                ready.lanes.was_light(busy);
+            }
         }
         let answer = match ran {
             Ran::Done(answer) => answer,

@@ -26,8 +26,9 @@ pub(super) const HEAVY: Duration = Duration::from_millis(2);
 const LEFT: f64 = 1.2;
 /// What heavy calls have of each processor in any case.
 const LEAST: f64 = 0.1;
-/// Ordinary calls have work when they take this much of the processors.
-const WORK: f64 = 0.05;
+/// Other calls have work when those that do not compute for long take this much of the processors. Not by how busy their
+/// threads are: to begin and to end heavy calls keeps them busy, too, and these are not to rest for themselves.
+const WORK: f64 = 0.02;
 /// How often it is looked at how much that is.
 const LOOK: Duration = Duration::from_millis(20);
 /// The longest rest at a time: what waits for an answer on such a thread waits for the end of that, too. As much as it takes
@@ -46,6 +47,8 @@ pub struct Lanes {
 #[derive(Debug)]
 struct Ordinary {
     threads: Handle,
+    /// For how long calls have computed that did not for long, all in all, in microseconds.
+    light_us: AtomicU64,
     looked: Mutex<Looked>,
 }
 
@@ -54,6 +57,8 @@ struct Ordinary {
 struct Load {
     /// For which part of their time they are busy.
     part: f64,
+    /// The same with calls that do not compute for long.
+    light: f64,
     /// How many they are: as many as processors.
     processors: usize,
 }
@@ -64,6 +69,8 @@ struct Looked {
     at: Instant,
     /// How long they had been busy until then, all in all.
     busy: Duration,
+    /// With such calls.
+    light_us: u64,
     /// How busy they were lately.
     load: Load,
 }
@@ -72,15 +79,24 @@ impl Lanes {
     /// Calls begin among the threads of `ordinary`. What computes for long goes on among those of `heavy`, which are
     /// to have a low priority. Of each there are as many as processors.
     pub fn new(ordinary: Handle, heavy: Handle) -> Self {
-        let load = Load { part: 0.0, processors: ordinary.metrics().num_workers() };
-        let looked = Looked { at: Instant::now(), busy: Duration::ZERO, load };
-        let ordinary = Ordinary { threads: ordinary, looked: Mutex::new(looked) };
+        let load = Load { part: 0.0, light: 0.0, processors: ordinary.metrics().num_workers() };
+        let looked = Looked { at: Instant::now(), busy: Duration::ZERO, light_us: 0, load };
+        let ordinary =
+            Ordinary { threads: ordinary, light_us: AtomicU64::new(0), looked: Mutex::new(looked) };
         Self { heavy, ordinary: Some(Arc::new(ordinary)) }
     }
 
     /// All calls compute on the same threads.
     pub fn of_one_kind(threads: Handle) -> Self {
         Self { heavy: threads, ordinary: None }
+    }
+
+    /// A call has computed so long, which was not for long.
+    pub(super) fn was_light(&self, busy: Duration) {
+        if let Some(ordinary) = &self.ordinary {
+            let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
+            ordinary.light_us.fetch_add(busy_us, Ordering::Relaxed);
+        }
     }
 }
 
@@ -94,7 +110,14 @@ impl Ordinary {
             let busy: Duration = (0..workers).map(|worker| metrics.worker_total_busy_duration(worker)).sum();
             let all = since.as_secs_f64() * workers as f64;
             let part = busy.saturating_sub(looked.busy).as_secs_f64() / all;
-            *looked = Looked { at: Instant::now(), busy, load: Load { part, processors: workers } };
+            let light_us = self.light_us.load(Ordering::Relaxed);
+            let light = Duration::from_micros(light_us - looked.light_us).as_secs_f64() / all;
+            *looked = Looked {
+                at: Instant::now(),
+                busy,
+                light_us,
+                load: Load { part, light, processors: workers },
+            };
         }
         looked.load
     }
@@ -102,7 +125,7 @@ impl Ordinary {
 
 /// How long a thread rests that has computed for so long.
 fn rest(computed: Duration, ordinary: Load) -> Duration {
-    if ordinary.part < WORK {
+    if ordinary.light < WORK {
         return Duration::ZERO;
     }
     let together = 1.0 - LEFT / ordinary.processors as f64;
@@ -310,17 +333,17 @@ mod tests {
 
     #[test]
     fn threads_rest_for_as_long_as_ordinary_ones_need() {
-        let of = |part, processors| {
-            let rest = rest(Duration::from_millis(10), Load { part, processors });
+        let of = |light, part, processors| {
+            let rest = rest(Duration::from_millis(10), Load { part, light, processors });
             (rest.as_micros() + 500) / 1000 // in milliseconds
         };
-        assert_eq!(of(0.01, 2), 0);
-        assert_eq!(of(0.2, 2), 40); // a fifth of the time
-        assert_eq!(of(0.4, 2), 90); // a tenth, and no less
-        assert_eq!(of(1.0, 1), 90);
-        assert_eq!(of(0.425, 16), 10); // half of the time: there are enough for all
+        assert_eq!(of(0.01, 0.4, 2), 0); // with heavy calls, above all
+        assert_eq!(of(0.1, 0.2, 2), 40); // a fifth of the time
+        assert_eq!(of(0.1, 0.4, 2), 90); // a tenth, and no less
+        assert_eq!(of(0.1, 1.0, 1), 90);
+        assert_eq!(of(0.1, 0.425, 16), 10); // half of the time: there are enough for all
         let long = Duration::from_secs(1);
-        assert_eq!(rest(long, Load { part: 1.0, processors: 2 }), REST_MAX);
+        assert_eq!(rest(long, Load { part: 1.0, light: 1.0, processors: 2 }), REST_MAX);
     }
 
     #[test]

@@ -25,6 +25,8 @@ const LEFT_PERCENT: usize = 5;
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same before the first message is taken: a component may have to be compiled.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long the broker may take to see that a side has gone.
+const GONE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long messages may take to come back from a side that has ended.
 const SETTLED_WITHIN: Duration = Duration::from_millis(100);
 
@@ -148,8 +150,15 @@ pub(crate) async fn finish(bench: &Bench, process: Process, task: &Task) -> Resu
     process.stop().await?;
     tokio::time::sleep(SETTLED_WITHIN).await;
     for queue in task.contract.all_queues() {
-        let (ready, consumers) = bench.client.look(&queue).await?;
-        ensure!(consumers == 0, "{queue} still has a consumer");
+        let ended = Instant::now();
+        let ready = loop {
+            let (ready, consumers) = bench.client.look(&queue).await?;
+            if consumers == 0 {
+                break ready;
+            }
+            ensure!(ended.elapsed() < GONE_TIMEOUT, "{queue} still has a consumer");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        };
         ensure!(ready == 0, "{ready} messages of {queue} came back: they were not settled");
     }
     let wanted = if task.contract.publishes { task.messages } else { 0 };
