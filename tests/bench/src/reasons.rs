@@ -134,10 +134,9 @@ pub(crate) fn idle_memory(results: &Results) -> String {
     let value = |what: &str| results.value(MEMORY, what).map(|spread| spread.median);
     let Some((all, data)) = value(IDLE).zip(value(IDLE_DATA)) else { return NONE.to_owned() };
     format!(
-        "{:.1} MiB are pages of the program's file, which the system may take back at any time. Of the other {data:.1}, 16 are \
-         lapin's: two connections with two buffers of 4 MiB each (32 frames of 128 KiB), which it fills with zeros before it \
-         uses them. Needed: buffers that are only touched when they are used. Smaller frames would be less, but refuse messages \
-         with more than that in their headers.",
+        "{:.1} MiB are pages of the program's file, which the system may take back at any time. Of the other {data:.1}, 8 are \
+         two buffers of lapin's (32 frames of 128 KiB each) for the connection that publishes, which it fills with zeros before \
+         it uses them. Needed: buffers that are only touched when they are used, as those of the connection that consumes are.",
         all - data
     )
 }
