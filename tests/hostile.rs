@@ -24,6 +24,14 @@ pub(crate) struct Hostile {
     pub(crate) end: End,
 }
 
+impl Hostile {
+    /// Settings for a guest that means no harm.
+    pub(crate) fn harmless() -> Self {
+        let handler = "deadlineMs: 60000".to_owned();
+        Self { name: "harmless".to_owned(), handler, end: End::Handled(0) }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum End {
     /// The message is handled, and so many are published.

@@ -13,7 +13,7 @@ use crate::hostile::{End, Hostile, contract, zoo};
 use crate::support::broker::Vhost;
 use crate::support::client::Letter;
 use crate::support::forwarder::free_port;
-use crate::support::guests::{self, SUCCEEDS, TELLS};
+use crate::support::guests::{self, FAILS_PERMANENTLY, SUCCEEDS, TELLS};
 use crate::support::host::Project;
 use crate::support::{SOON, eventually, get, runtime, value};
 
@@ -63,6 +63,30 @@ fn run(project: &Project, name: &str, beside: bool) -> f64 {
     })
 }
 
+/// What stands beside the innocent handler.
+struct Neighbour {
+    name: String,
+    contract: String,
+    component: Vec<u8>,
+}
+
+/// Two that mean no harm, to tell what messages for another handler cost in any case; then all that do.
+fn neighbours() -> Vec<Neighbour> {
+    let consume = |hostile: &Hostile| contract(hostile, "fresh").replace(&TELLS.file(), &SUCCEEDS.file());
+    let harmless = [SUCCEEDS, FAILS_PERMANENTLY].map(|guest| {
+        let name = format!("{}-and-means-no-harm", guest.file().trim_end_matches(".wasm"));
+        let contract = consume(&Hostile::harmless());
+        Neighbour { name, contract, component: std::fs::read(guest.component()).expect("a component") }
+    });
+    let hostile = zoo().into_iter().filter(|hostile| !matches!(hostile.end, End::Refused(_)));
+    let hostile = hostile.map(|hostile| Neighbour {
+        contract: consume(&hostile),
+        component: guests::hostile_component(&hostile.name),
+        name: hostile.name,
+    });
+    harmless.into_iter().chain(hostile).collect()
+}
+
 fn median(mut of: Vec<f64>) -> f64 {
     of.sort_by(f64::total_cmp);
     of[of.len() / 2]
@@ -77,18 +101,16 @@ fn an_innocent_handler_keeps_its_throughput_beside_each_hostile_guest() {
     );
     let mut short = Vec::new();
     let only = std::env::var("ONLY").unwrap_or_default();
-    for hostile in zoo().iter().filter(|hostile| !matches!(hostile.end, End::Refused(_))) {
-        let Hostile { name, .. } = hostile;
+    for Neighbour { name, contract, component } in neighbours() {
         if !name.contains(&only) {
             continue;
         }
-        let consume = contract(hostile, "fresh").replace(&TELLS.file(), &SUCCEEDS.file());
-        let project = Project::new(&consume);
-        project.write("hostile.wasm", guests::hostile_component(name));
+        let project = Project::new(&contract);
+        project.write("hostile.wasm", component);
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            alone.push(run(&project, name, false));
-            beside.push(run(&project, name, true));
+            alone.push(run(&project, &name, false));
+            beside.push(run(&project, &name, true));
         }
         let (alone, beside) = (median(alone), median(beside));
         let ratio = beside / alone;
@@ -96,7 +118,7 @@ fn an_innocent_handler_keeps_its_throughput_beside_each_hostile_guest() {
         println!("{line}");
         writeln!(report, "{line}").expect("a string");
         if ratio < RATIO_MIN {
-            short.push(name.clone());
+            short.push(name);
         }
         keep(&only, &report); // also if it is broken off
     }
