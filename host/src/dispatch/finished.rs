@@ -1,8 +1,8 @@
 //! A bounded memory of what was finished and may come again: a message whose ack was lost with its channel.
 //!
 //! AMQP does not confirm acks. But the broker hands over at most `prefetch` messages that it knows no ack of, so of one
-//! channel only the acks of the last `prefetch` deliveries can be lost. Those are kept, as hashes, and when the channel
-//! fails they are what to look out for among the redelivered.
+//! channel only the acks of what was finished last can be lost. That is kept, as hashes, and when the channel fails it is
+//! what to look out for among the redelivered.
 //!
 //! A message counts as the same one if id, retries so far, exchange, routing key, headers and body are the same. One
 //! that is not flagged as redelivered is another copy, and ends the looking out. A message without an id is never known.
@@ -22,6 +22,8 @@ use crate::policy::history;
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// How many channels, lost one after the other, are remembered.
 const CHANNELS_MAX: usize = 4;
+/// How many threads may be between the settlement of a message and remembering it.
+const SETTLING: usize = 16;
 
 /// A message, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,8 +54,14 @@ impl Finished {
 
     /// For one channel.
     pub fn recent(&self) -> Recent {
-        // One more than can be unacked, for the settlement that is on its way.
-        Recent { max: self.prefetch + 1, prints: Mutex::default() }
+        Recent { max: self.recent_max(), prints: Mutex::default() }
+    }
+
+    /// How many may have been finished since the one whose ack is lost. Acks that are taken up together leave in the order
+    /// of their tags: so a prefetch of others may have been finished after it, and their acks arrived; and in their
+    /// place another prefetch was handed over.
+    fn recent_max(&self) -> usize {
+        2 * self.prefetch + SETTLING
     }
 
     /// Takes a print of a message as it came; none if it has no id.
@@ -87,11 +95,11 @@ impl Finished {
         lost.retain(|_, since| since.elapsed() < REMEMBERED);
         let now = Instant::now();
         lost.extend(prints.drain(..).map(|print| (print, now)));
-        while lost.len() > CHANNELS_MAX * (self.prefetch + 1) {
-            let Some(oldest) = lost.iter().min_by_key(|(_, since)| **since).map(|(print, _)| *print) else {
-                break;
-            };
-            lost.remove(&oldest);
+        let mut channels: Vec<Instant> = lost.values().copied().collect();
+        channels.sort_unstable();
+        channels.dedup();
+        if let Some(&oldest_kept) = channels.iter().rev().nth(CHANNELS_MAX - 1) {
+            lost.retain(|_, since| *since >= oldest_kept);
         }
     }
 }
@@ -181,6 +189,45 @@ mod tests {
         assert_eq!(finished.print(&message("", "1")), None);
     }
 
+    /// A broker that gets no more acks from some moment on, in the middle of a batch of them.
+    #[test]
+    fn whatever_was_finished_and_is_not_acked_is_remembered() {
+        const PREFETCH: usize = 10;
+        for seed in 0..2_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let finished = Finished::new(10);
+            let recent = finished.recent();
+            let (mut tags, mut in_hand, mut unacked) = (0.., Vec::new(), Vec::new());
+            let mut acks_left = random.usize(0..200);
+            let mut hands_over = |in_hand: &mut Vec<u64>, unacked: &mut Vec<u64>| {
+                while unacked.len() < PREFETCH {
+                    let tag = tags.next().unwrap();
+                    in_hand.push(tag);
+                    unacked.push(tag);
+                }
+            };
+            hands_over(&mut in_hand, &mut unacked);
+            while !in_hand.is_empty() {
+                let mut batch = Vec::new();
+                for _ in 0..random.usize(1..=in_hand.len()) {
+                    let tag = in_hand.swap_remove(random.usize(..in_hand.len()));
+                    recent.add(Print(tag));
+                    batch.push(tag);
+                }
+                batch.sort_unstable(); // as `broker/settle` does
+                for tag in batch {
+                    if acks_left > 0 {
+                        acks_left -= 1;
+                        unacked.retain(|other| *other != tag);
+                        hands_over(&mut in_hand, &mut unacked);
+                    }
+                }
+            }
+            finished.lost(&recent);
+            assert!(unacked.iter().all(|tag| finished.knows(Print(*tag), true)), "seed {seed}");
+        }
+    }
+
     #[test]
     fn the_memory_is_bounded() {
         let finished = Finished::new(10);
@@ -191,7 +238,7 @@ mod tests {
             }
             finished.lost(&recent);
         }
-        assert_eq!(finished.lost.lock().unwrap().len(), CHANNELS_MAX * 11);
+        assert_eq!(finished.lost.lock().unwrap().len(), CHANNELS_MAX * finished.recent_max());
         let last = finished.print(&message("19-49", "")).unwrap();
         let long_gone = finished.print(&message("19-0", "")).unwrap();
         assert!(finished.knows(last, true) && !finished.knows(long_gone, true));
