@@ -37,7 +37,10 @@ pub(crate) fn broker() -> &'static Broker {
         };
         let amqp = format!("{scheme}://{authority}");
         let mut broker = Broker { amqp, management, version: (0, 0) };
-        let overview = broker.call("GET", "/api/overview", None).expect("the management API answers");
+        // It answers with 500 for a moment after the broker has started.
+        let overview = eventually("the management API answers", SOON, || {
+            broker.try_send("GET", "/api/overview", String::new()).ok().flatten()
+        });
         let version = overview["rabbitmq_version"].as_str().expect("a version");
         let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
         broker.version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
