@@ -20,16 +20,8 @@ const INNOCENT: usize = 200;
 pub(crate) struct Hostile {
     pub(crate) name: String,
     /// Keys of `handler` beside the component.
-    handler: String,
+    pub(crate) handler: String,
     pub(crate) end: End,
-}
-
-impl Hostile {
-    /// Settings for a guest that means no harm.
-    pub(crate) fn harmless() -> Self {
-        let handler = "deadlineMs: 60000".to_owned();
-        Self { name: "harmless".to_owned(), handler, end: End::Handled(0) }
-    }
 }
 
 #[derive(Debug)]
@@ -60,9 +52,8 @@ pub(crate) fn zoo() -> Vec<Hostile> {
     zoo
 }
 
-/// Both consumers.
-pub(crate) fn contract(hostile: &Hostile, isolation: &str) -> String {
-    let Hostile { handler, .. } = hostile;
+/// Both consumers; `handler` are keys of the hostile one's.
+pub(crate) fn contract(handler: &str, isolation: &str) -> String {
     let innocent = TELLS.file();
     format!(
         "contract: hostile
@@ -93,7 +84,7 @@ consumers:
 
 /// Runs a hostile guest beside an innocent one, three messages against two hundred.
 fn meets_its_end(hostile: &Hostile, isolation: &str) {
-    let project = Project::new(&contract(hostile, isolation));
+    let project = Project::new(&contract(&hostile.handler, isolation));
     project.write("hostile.wasm", guests::hostile_component(&hostile.name));
     if let End::Refused(says) = &hostile.end {
         let check = project.run(&["check", "contract.yaml"]);
@@ -147,7 +138,7 @@ fn and_so_it_does_where_instances_are_reused() {
 fn a_spinning_guest_is_stopped_on_time() {
     let zoo = zoo();
     let hostile = zoo.iter().find(|hostile| hostile.name == "loops").expect("it is there");
-    let project = Project::new(&contract(hostile, "fresh"));
+    let project = Project::new(&contract(&hostile.handler, "fresh"));
     project.write("hostile.wasm", guests::hostile_component(&hostile.name));
     let vhost = Vhost::fresh("on-time");
     let host = project.start(&vhost);
@@ -168,7 +159,7 @@ fn a_spinning_guest_is_stopped_on_time() {
 #[test]
 fn a_component_that_is_too_hard_to_compile_is_refused() {
     let zoo = zoo();
-    let project = Project::new(&contract(&zoo[0], "fresh"));
+    let project = Project::new(&contract(&zoo[0].handler, "fresh"));
     project.write("hostile.wasm", guests::hostile_component("bomb"));
     for bound in ["--compile-seconds=1", "--compile-memory-mib=64"] {
         let began = Instant::now();

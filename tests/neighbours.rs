@@ -28,7 +28,7 @@ const RATIO_MIN: f64 = 0.7;
 
 /// Handles the messages, alone or beside messages for the hostile one. Gives messages a second.
 fn run(project: &Project, name: &str, beside: bool) -> f64 {
-    let vhost = Vhost::fresh(name);
+    let vhost = Vhost::fresh("neighbours");
     let port = free_port();
     let admin = ["--admin", &format!("127.0.0.1:{port}")];
     // Declares everything, so that the messages are there before the host that is measured.
@@ -72,17 +72,18 @@ struct Neighbour {
 
 /// Two that mean no harm, to tell what messages for another handler cost in any case; then all that do.
 fn neighbours() -> Vec<Neighbour> {
-    let consume = |hostile: &Hostile| contract(hostile, "fresh").replace(&TELLS.file(), &SUCCEEDS.file());
-    let harmless = [SUCCEEDS, FAILS_PERMANENTLY].map(|guest| {
-        let name = format!("{}-and-means-no-harm", guest.file().trim_end_matches(".wasm"));
-        let contract = consume(&Hostile::harmless());
-        Neighbour { name, contract, component: std::fs::read(guest.component()).expect("a component") }
+    let consume = |handler: &str| contract(handler, "fresh").replace(&TELLS.file(), &SUCCEEDS.file());
+    let harmless = [("(no harm) succeeds", SUCCEEDS), ("(no harm) fails-permanently", FAILS_PERMANENTLY)];
+    let harmless = harmless.map(|(name, guest)| Neighbour {
+        name: name.to_owned(),
+        contract: consume("deadlineMs: 60000"),
+        component: std::fs::read(guest.component()).expect("a component"),
     });
     let hostile = zoo().into_iter().filter(|hostile| !matches!(hostile.end, End::Refused(_)));
-    let hostile = hostile.map(|hostile| Neighbour {
-        contract: consume(&hostile),
-        component: guests::hostile_component(&hostile.name),
-        name: hostile.name,
+    let hostile = hostile.map(|Hostile { name, handler, .. }| Neighbour {
+        contract: consume(&handler),
+        component: guests::hostile_component(&name),
+        name,
     });
     harmless.into_iter().chain(hostile).collect()
 }

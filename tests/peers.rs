@@ -8,11 +8,12 @@ use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
 use crate::native_delay::time_ms;
-use crate::support::broker::{Vhost, broker, evaluate};
+use crate::support::broker::{Vhost, broker};
 use crate::support::client::{Got, Letter, arguments, text};
 use crate::support::contract::Worker;
 use crate::support::guests::{ECHOES, FAILS_TRANSIENTLY, SLEEPS};
 use crate::support::host::{Host, Project};
+use crate::support::node::evaluate;
 use crate::support::{SOON, eventually};
 
 /// What the log says when the host keeps a message because the broker does not take what is to replace it.

@@ -2,10 +2,11 @@
 //! can be wrong with certificates and files, said so that it can be mended.
 
 use crate::connections::{all_handled_once, slow, slow_letters};
-use crate::support::broker::{Vhost, ctl};
+use crate::support::broker::Vhost;
 use crate::support::contract::Worker;
 use crate::support::guests::SUCCEEDS;
 use crate::support::host::{Finished, Project};
+use crate::support::node::ctl;
 use crate::support::tls::{Authority, Certified, Https, Listener};
 use crate::support::{SOON, eventually};
 

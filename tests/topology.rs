@@ -5,8 +5,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::broker::{Vhost, import_definitions};
+use crate::support::broker::Vhost;
 use crate::support::host::Project;
+use crate::support::node::import_definitions;
 use crate::support::{SOON, eventually};
 
 /// Arguments of every type that a contract can write, on everything that has arguments.

@@ -1,5 +1,6 @@
-//! What the tests stand on: the real broker (`broker`, `client`), a network that can fail (`forwarder`), the real
-//! binary in a folder with a contract (`contract`, `host`), the test guests (`guests`, `foreign`), TLS (`tls`), and a server for their requests (`server`).
+//! What the tests stand on: the real broker (`broker`, `node`, `client`), a network that can fail (`forwarder`), the real
+//! binary in a folder with a contract (`contract`, `host`), the test guests (`guests`, `foreign`), TLS (`tls`), and a
+//! server for their requests (`server`).
 
 pub(crate) mod broker;
 pub(crate) mod client;
@@ -8,6 +9,7 @@ pub(crate) mod foreign;
 pub(crate) mod forwarder;
 pub(crate) mod guests;
 pub(crate) mod host;
+pub(crate) mod node;
 pub(crate) mod server;
 pub(crate) mod tls;
 

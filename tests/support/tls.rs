@@ -18,8 +18,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-use super::broker::{Vhost, ctl, management_url, shared_folder, try_ctl};
+use super::broker::{Vhost, management_url};
 use super::forwarder::free_port;
+use super::node::{ctl, shared_folder, try_ctl};
 use super::{SOON, eventually};
 
 /// An authority of the test's own.
