@@ -1,7 +1,7 @@
 //! What a handler loses to one that means harm in the same host: its throughput beside each hostile guest, against alone.
 //!
 //! Not part of the tests: `make bench-hostile` runs it, on a machine that does nothing else, and keeps what it printed in
-//! `tests/hostile/RESULTS.md`.
+//! `tests/hostile/RESULTS.md`, above the remarks there.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +68,8 @@ struct Neighbour {
     name: String,
     contract: String,
     component: Vec<u8>,
+    /// The contract lets it have the host hold more than usual: what that costs others is measured, and not held against it.
+    may: bool,
 }
 
 /// Two that mean no harm, to tell what messages for another handler cost in any case; then all that do.
@@ -78,11 +80,13 @@ fn neighbours() -> Vec<Neighbour> {
         name: name.to_owned(),
         contract: consume("deadlineMs: 60000"),
         component: std::fs::read(guest.component()).expect("a component"),
+        may: false,
     });
     let hostile = zoo().into_iter().filter(|hostile| !matches!(hostile.end, End::Refused(_)));
     let hostile = hostile.map(|Hostile { name, handler, .. }| Neighbour {
         contract: consume(&handler),
         component: guests::hostile_component(&name),
+        may: handler.contains("hostCallMiB"),
         name,
     });
     harmless.into_iter().chain(hostile).collect()
@@ -100,9 +104,9 @@ fn an_innocent_handler_keeps_its_throughput_beside_each_hostile_guest() {
         "# What a handler loses to a hostile one beside it\n\n`make bench-hostile`: {MESSAGES} messages of an innocent handler that wait in its queue, alone and while a message for the hostile handler comes each {} ms; medians of {ROUNDS} rounds, sides interleaved, RabbitMQ on the same two cores.\n\n| hostile guest | alone, msg/s | beside it, msg/s | ratio |\n|---|---|---|---|\n",
         EVERY.as_millis()
     );
-    let mut short = Vec::new();
+    let (mut short, mut allowed) = (Vec::new(), Vec::new());
     let only = std::env::var("ONLY").unwrap_or_default();
-    for Neighbour { name, contract, component } in neighbours() {
+    for Neighbour { name, contract, component, may } in neighbours() {
         if !name.contains(&only) {
             continue;
         }
@@ -119,24 +123,25 @@ fn an_innocent_handler_keeps_its_throughput_beside_each_hostile_guest() {
         println!("{line}");
         writeln!(report, "{line}").expect("a string");
         if ratio < RATIO_MIN {
-            short.push(name);
+            if may { &mut allowed } else { &mut short }.push(name);
         }
         keep(&only, &report); // also if it is broken off
     }
-    writeln!(
-        report,
-        "\nBelow {RATIO_MIN}: {}.",
-        if short.is_empty() { "none".to_owned() } else { short.join(", ") }
-    )
-    .expect("a string");
+    let names = |of: &[String]| if of.is_empty() { "none".to_owned() } else { of.join(", ") };
+    let (below, by_leave) = (names(&short), names(&allowed));
+    writeln!(report, "\nBelow {RATIO_MIN}: {below}. By leave of the contract (`hostCallMiB`): {by_leave}.")
+        .expect("a string");
     println!("{report}");
     keep(&only, &report);
     assert!(short.is_empty(), "{short:?}");
 }
 
+/// Writes the results, unless only some were measured. Remarks, from their heading on, stay.
 fn keep(only: &str, report: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/hostile/RESULTS.md");
     if only.is_empty() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/hostile/RESULTS.md"), report)
-            .expect("the results are kept");
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        let remarks = before.find("\n## ").map_or("", |at| &before[at..]);
+        std::fs::write(path, format!("{report}{remarks}")).expect("the results are kept");
     }
 }

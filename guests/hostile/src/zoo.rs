@@ -221,6 +221,11 @@ fn flooding() -> Vec<Hostile> {
         ))
         .memory(&format!(r#"(memory (export "memory") {pages})"#))
     };
+    let long_failure = Module::new(
+        "(i32.store8 (i32.const 512) (i32.const 1)) (i32.store (i32.const 520) (i32.const 131072))
+         (i32.store (i32.const 524) (i32.const 50000000)) (i32.const 512)",
+    )
+    .memory(r#"(memory (export "memory") 800)"#);
     vec![
         text(
             "floods-the-outbox",
@@ -241,23 +246,25 @@ fn flooding() -> Vec<Hostile> {
             "has-a-header-of-100-mb",
             &header(100_000_000),
             "deadlineMs: 60000, memoryMiB: 256",
-            End::Handled(0),
-        ),
-        text(
-            "has-a-header-beyond-what-the-host-holds",
-            &header(200_000_000),
-            "deadlineMs: 60000, memoryMiB: 512",
             End::Dead("trap", "its limit `hostCallMiB`"),
         ),
         text(
+            "has-a-header-of-100-mb-and-may",
+            &header(100_000_000),
+            "deadlineMs: 60000, memoryMiB: 256, limits: { hostCallMiB: 128 }",
+            End::Handled(0),
+        ),
+        text(
             "fails-with-50-mb-of-text",
-            &Module::new(
-                "(i32.store8 (i32.const 512) (i32.const 1)) (i32.store (i32.const 520) (i32.const 131072))
-                 (i32.store (i32.const 524) (i32.const 50000000)) (i32.const 512)",
-            )
-            .memory(r#"(memory (export "memory") 800)"#),
+            &long_failure,
             "deadlineMs: 60000, memoryMiB: 128",
-            End::Dead("permanent", ""),
+            End::Dead("trap", "its limit `hostCallMiB`"),
+        ),
+        text(
+            "fails-with-50-mb-of-text-and-may",
+            &long_failure,
+            "deadlineMs: 60000, memoryMiB: 128, limits: { hostCallMiB: 64 }",
+            End::Dead("permanent", "…"),
         ),
     ]
 }

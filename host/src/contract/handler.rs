@@ -56,7 +56,7 @@ pub struct Limits {
     pub table_elements: usize,
     /// Core instances.
     pub instances: usize,
-    /// Bytes that the host has to hold for one host call.
+    /// Bytes that the host has to hold for one host call, and for the answer of the handler.
     pub host_call_bytes: usize,
     /// Open files, streams, requests and other handles at the same time.
     pub handles: usize,
@@ -84,7 +84,7 @@ impl Default for Limits {
             cpu: None,
             table_elements: 20_000,
             instances: 32,
-            host_call_bytes: 128 << 20,
+            host_call_bytes: 32 << 20,
             handles: 1_000,
             random_bytes: 1 << 20,
             log_lines: 200,

@@ -1,5 +1,6 @@
 //! One instance of a component: made, called, and asked what went wrong.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ pub(super) struct Answer {
     pub(super) outbox: Vec<Outgoing>,
     /// What it wants kept in key-value stores.
     pub(super) writes: Writes,
-    /// The instance, if it is as good as before.
+    /// The instance, if it is as good as before and there are to be further calls of it.
     pub(super) instance: Option<Instance>,
     /// The limit that ended the call.
     pub(super) hit: Option<Hit>,
@@ -114,7 +115,7 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: Input, turn
     let outcome = match answered {
         Ok(Ok(())) => Outcome::Handled,
         Ok(Err(failure)) => {
-            let failure = told(failure, |text| bounded(ready.granted.redact(&text).into_owned()));
+            let failure = told(failure, |text| bounded(&text, |cut| ready.granted.redact(cut)));
             Outcome::Failed(instance.store.data().explained(failure))
         }
         Err(error) => return lost(&ready, instance.store, &error),
@@ -123,7 +124,9 @@ pub(super) async fn answer(ready: Arc<Ready>, source: Source, input: Input, turn
         (wanted, Outcome::Handled) => wanted,
         _ => Default::default(),
     };
-    Answer { outcome: Ok(outcome), outbox, writes, instance: Some(instance), hit: None }
+    // Dropped here if it has served, where it computed: to give back much memory takes long.
+    let instance = ready.pool.keeps().then_some(instance);
+    Answer { outcome: Ok(outcome), outbox, writes, instance, hit: None }
 }
 
 /// Makes an instance and throws it away. The error is what stopped it.
@@ -250,13 +253,13 @@ fn told(failure: Failure, change: impl Fn(String) -> String) -> Failure {
 /// The longest reason that is kept, in bytes. It goes into the log and the dead letter.
 const REASON_BYTES_MAX: usize = 4 * 1024;
 
-/// What a guest says of a failure, at a length that harms nobody.
-fn bounded(mut text: String) -> String {
-    let all = text.len();
-    if all > REASON_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
-        text.shrink_to_fit();
-        text.push_str(&format!("… ({all} bytes)"));
+/// What a guest says of a failure, at a length that harms nobody, and redacted. Cut first: it may be of any length, and
+/// whatever reads or copies all of it takes the caches from everybody else.
+fn bounded<'t>(text: &'t str, redact: impl FnOnce(&'t str) -> Cow<'t, str>) -> String {
+    let kept = &text[..text.floor_char_boundary(REASON_BYTES_MAX)];
+    let mut redacted = redact(kept).into_owned();
+    if kept.len() < text.len() {
+        redacted.push_str(&format!("… ({} bytes)", text.len()));
     }
-    text
+    redacted
 }

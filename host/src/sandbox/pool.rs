@@ -33,6 +33,11 @@ impl Pool {
         }
     }
 
+    /// Whether an instance may have a next call.
+    pub(super) fn keeps(&self) -> bool {
+        self.bounds.is_some()
+    }
+
     /// Keeps an instance for its next call, if there is to be one.
     pub(super) fn put(&self, instance: Instance, admission: &Admission) {
         let Some(bounds) = self.bounds else { return };

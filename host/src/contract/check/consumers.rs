@@ -34,7 +34,7 @@ impl Checker<'_> {
             let at = join("/consumers", name);
             let queue = self.queue_of(&at, raw);
             self.publishes(&at, &raw.publishes);
-            let handler = self.handler(&at, &raw.handler);
+            let handler = self.handler(&at, &raw.handler, messages);
             let capabilities = self.capabilities(&at, &raw.capabilities);
             let Some(queue) = queue else { continue };
             if raw.delivery == DeliveryMode::AtMostOnce {

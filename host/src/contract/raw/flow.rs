@@ -272,7 +272,8 @@ pub(in crate::contract) struct Limits {
     /// Core instances that the component is made of; 32 if not said.
     #[schemars(range(min = 1, max = 64))]
     pub(in crate::contract) instances: Option<u32>,
-    /// What the host has to hold for one call of the handler to it, in MiB; 128 if not said.
+    /// What the host has to hold for one call of the handler to it, or of its answer, in MiB; if not said, 32, or twice the
+    /// largest `maxBodyBytes` of the contract where that is more.
     #[schemars(range(min = 1, max = 1024))]
     #[serde(rename = "hostCallMiB")]
     pub(in crate::contract) host_call_mib: Option<u32>,
