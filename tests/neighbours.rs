@@ -15,7 +15,7 @@ use crate::support::client::Letter;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, FAILS_PERMANENTLY, SUCCEEDS, TELLS};
 use crate::support::host::Project;
-use crate::support::{SOON, eventually, get, runtime, value};
+use crate::support::{SOON, eventually, get, value};
 
 /// Messages of the innocent handler in one run.
 const MESSAGES: usize = 60_000;
@@ -41,12 +41,9 @@ fn run(project: &Project, name: &str, beside: bool) -> f64 {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let harm = scope.spawn(|| {
-            let mut n = 0;
-            while beside && !over.load(Ordering::Relaxed) {
-                vhost.client.publish("in", "harm", Letter::json(&format!("h-{n}"), &json!({})));
-                n += 1;
-                runtime().block_on(async { tokio::time::sleep(EVERY).await });
-            }
+            let wanted = |_: &usize| beside && !over.load(Ordering::Relaxed);
+            let letter = |n| Letter::json(&format!("h-{n}"), &json!({}));
+            vhost.client.publish_each(EVERY, "in", "harm", (0..).take_while(wanted).map(letter));
         });
         let host = project.start_with(&vhost.url(), &admin);
         let began = Instant::now();

@@ -171,6 +171,31 @@ impl Client {
         self.with_channel(publish).expect("the broker takes what the test publishes");
     }
 
+    /// Publishes as `publish_all`, one each `every`, for as long as there are letters. On one channel: to open one for each
+    /// would cost the broker more than the message.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own publisher, which is no part of the host")]
+    pub(crate) fn publish_each(
+        &self,
+        every: Duration,
+        exchange: &str,
+        key: &str,
+        letters: impl Iterator<Item = Letter>,
+    ) {
+        let publish = async |channel: &Channel| {
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            for Letter { body, properties } in letters {
+                let (exchange, to) = (ShortString::from(exchange), ShortString::from(key));
+                let confirm = channel.basic_publish(exchange, to, options, &body, properties).await?;
+                let confirmation = confirm.await?;
+                assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "not taken: {key}");
+                tokio::time::sleep(every).await;
+            }
+            Ok(())
+        };
+        self.with_channel(publish).expect("the broker takes what the test publishes");
+    }
+
     /// Takes everything out of a queue that is there now.
     pub(crate) fn drain(&self, queue: &str) -> Vec<Got> {
         let drain = async |channel: &Channel| {
