@@ -57,7 +57,9 @@ impl Project {
 
     /// The binary with these arguments, in the folder, and with nothing of the environment that means something to it.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+        // With as few open files as most systems let programs begin with.
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -Sn 1024; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_warren")]);
         for name in [
             "WARREN_AMQP_URL",
             "WARREN_MANAGEMENT_URL",

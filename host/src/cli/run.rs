@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,7 @@ impl Run {
         for warning in loaded.contract.warnings().list() {
             tracing::warn!(warning = warning.name, at = warning.path(), "{}", warning.says);
         }
+        raise_open_files();
         let amqp = Builder::new_multi_thread().worker_threads(1).thread_name("amqp").enable_all().build()?;
         // From here on, also while components are compiled, a signal means a clean end.
         let signals = {
@@ -106,6 +108,15 @@ impl Run {
                 }
             }
         })
+    }
+}
+
+/// Raises the limit of open files as far as it may be. Each request of a handler has a socket of its own, and the limit that
+/// programs begin with, often 1,024, is low only for the sake of those that use `select`.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, current, maximum, "the limit of open files could not be raised");
     }
 }
 

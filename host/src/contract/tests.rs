@@ -121,6 +121,31 @@ fn what_may_be_meant_is_told_and_can_be_silenced() {
 
 /// Every key has a text that an editor can show.
 #[test]
+fn a_host_call_may_hold_twice_the_largest_payload() {
+    let host_call_mib = |max_body_mib: u64, limits: &str| {
+        let text = format!(
+            "contract: sizes
+exchanges: {{ in: {{ type: direct }}, dlx: {{ type: direct }} }}
+queues: {{ work: {{ deadLetter: {{ exchange: dlx, routingKey: dead }} }}, dead: {{}} }}
+bindings: {{ dead: {{ exchange: dlx, queue: dead, routingKey: dead }} }}
+messages: {{ task: {{ payload: {{ type: object }}, maxBodyBytes: {} }} }}
+commands: {{ do: {{ exchange: in, routingKey: do, message: task }} }}
+consumers: {{ work: {{ command: do, queue: work, handler: {{ component: work.wasm{limits} }} }} }}
+",
+            max_body_mib << 20
+        );
+        let read_file = |_: &str| unreachable!("no file is named");
+        let surroundings = Surroundings { read_file: &read_file, variable: &variable };
+        let contract = Contract::parse("sizes.yaml", &text, surroundings);
+        let contract = contract.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        contract.consumers["work"].handler.limits.host_call_bytes >> 20
+    };
+    assert_eq!(host_call_mib(1, ""), 32);
+    assert_eq!(host_call_mib(64, ""), 128);
+    assert_eq!(host_call_mib(64, ", limits: { hostCallMiB: 80 }"), 80);
+}
+
+#[test]
 fn the_schema_explains_every_key() {
     fn walk(value: &serde_json::Value, at: &str, silent: &mut Vec<String>) {
         let serde_json::Value::Object(object) = value else { return };

@@ -263,3 +263,17 @@ fn bounded<'t>(text: &'t str, redact: impl FnOnce(&'t str) -> Cow<'t, str>) -> S
     }
     redacted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_letters_before_it_is_redacted() {
+        let bounded = |text| bounded(text, |cut| Cow::Owned(cut.replace("hunter22", "***")));
+        assert_eq!(bounded("short, hunter22"), "short, ***");
+        let long = format!("hunter22,{}", "ä".repeat(REASON_BYTES_MAX));
+        let kept = (REASON_BYTES_MAX - "hunter22,".len()) / "ä".len();
+        assert_eq!(bounded(&long), format!("***,{}… ({} bytes)", "ä".repeat(kept), long.len()));
+    }
+}
