@@ -10,7 +10,7 @@ use crate::support::client::Letter;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, TELLS};
 use crate::support::host::Project;
-use crate::support::until_called;
+use crate::support::{SOON, eventually, until_called};
 
 /// How many messages the handler beside it has to handle.
 const INNOCENT: usize = 200;
@@ -142,18 +142,21 @@ fn a_spinning_guest_is_stopped_on_time() {
     project.write("hostile.wasm", guests::hostile_component(&hostile.name));
     let vhost = Vhost::fresh("on-time");
     let host = project.start(&vhost);
-    let mut took: Vec<Duration> = (0..10)
-        .map(|n| {
-            let began = Instant::now();
-            vhost.client.publish("in", "harm", Letter::json(&format!("m-{n}"), &json!({})));
-            vhost.client.take_one("dead");
-            began.elapsed()
-        })
-        .collect();
+    for n in 0..10 {
+        vhost.client.publish("in", "harm", Letter::json(&format!("m-{n}"), &json!({})));
+        vhost.client.take_one("dead");
+    }
+    // From the call to its end, by the host's clock.
+    let ends = eventually("all are logged", SOON, || {
+        Some(host.events("dead-lettered")).filter(|ends| ends.len() == 10)
+    });
     host.finish();
+    let mut took: Vec<u64> =
+        ends.iter().map(|end| end["duration_ms"].as_u64().expect("milliseconds")).collect();
     took.sort();
-    // The way through the broker is in it, twice; the bound itself is measured by `make bench-hostile`.
-    assert!(took[0] >= Duration::from_millis(300) && took[0] < Duration::from_millis(400), "{took:?}");
+    eprintln!("a deadline of 300 ms stopped it after {took:?} ms");
+    // Other tests take their part of the processors meanwhile.
+    assert!(took[0] >= 300 && took[took.len() / 2] <= 320, "{took:?}");
 }
 
 #[test]

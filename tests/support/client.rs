@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+    BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
+    BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
     QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
@@ -258,6 +258,8 @@ impl Client {
                 };
                 taken.push(Got::from(message?));
                 if taken.last().is_some_and(&mut enough) {
+                    // Said here: left to the consumer that is dropped, it can come while the channel is being closed.
+                    channel.basic_cancel("fast".into(), BasicCancelOptions::default()).await?;
                     return Ok(taken);
                 }
             }
