@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::{DISPATCHES, ECHOES, Guest, SLEEPS};
 use crate::support::host::{Host, Project};
+use crate::support::letter::Letter;
 use crate::support::{SOON, eventually};
 
 fn worker(guest: Guest) -> Worker {

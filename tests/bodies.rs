@@ -6,10 +6,10 @@ use lapin::types::AMQPValue;
 use serde_json::json;
 
 use crate::support::broker::{Vhost, broker};
-use crate::support::client::{Letter, text};
 use crate::support::contract::Worker;
 use crate::support::guests::ECHOES;
 use crate::support::host::Host;
+use crate::support::letter::{Letter, text};
 use crate::support::{SOON, eventually};
 
 fn gzip(body: &[u8]) -> Vec<u8> {

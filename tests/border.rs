@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::handling::headers;
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter, text};
 use crate::support::contract::Worker;
 use crate::support::guests::REPORTS;
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter, text};
 
 /// How long the host may take to compile a component of Go on a busy machine.
 const COMPILING: Duration = Duration::from_secs(300);

@@ -7,10 +7,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::{Guest, USES_CONFIG, USES_FILES, USES_HTTP, USES_KEY_VALUE};
 use crate::support::host::{Finished, Project};
+use crate::support::letter::Letter;
 
 pub(crate) fn worker(guest: Guest, capabilities: &str) -> Worker {
     Worker::new(guest).consumer(&format!("capabilities: {{ {capabilities} }}"))

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter};
 use crate::support::contract::Worker;
 use crate::support::forwarder::Forwarder;
 use crate::support::guests::{DISPATCHES, ECHOES, SLEEPS};
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter};
 use crate::support::{SOON, eventually};
 
 /// Messages that take their time, `m-0` to `m-<count - 1>`.

@@ -7,12 +7,12 @@ use lapin::types::{AMQPValue, ByteArray, DecimalValue, FieldArray};
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Letter, arguments, text};
 use crate::support::contract::Worker;
 use crate::support::guests::{
     ECHOES, FAILS_TRANSIENTLY, FLOODS_LOGS, KEEPS_STATE, PUBLISHES, REPORTS, SUCCEEDS,
 };
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Letter, arguments, text};
 
 #[test]
 fn a_handled_message_is_acked_and_its_output_published() {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, TELLS};
 use crate::support::host::Project;
+use crate::support::letter::Letter;
 use crate::support::{SOON, eventually, until_called};
 
 /// How many messages the handler beside it has to handle.

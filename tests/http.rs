@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::capabilities::{asked, refused, worker};
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::USES_HTTP;
 use crate::support::host::{Host, Project};
+use crate::support::letter::Letter;
 use crate::support::server::Server;
 use crate::support::tls::Authority;
 

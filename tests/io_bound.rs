@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::{USES_HTTP, USES_KEY_VALUE};
 use crate::support::host::Project;
+use crate::support::letter::Letter;
 use crate::support::{eventually, runtime, wait};
 
 const WAIT: Duration = Duration::from_millis(100);

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::capabilities::{asked, worker};
 use crate::support::SOON;
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::USES_KEY_VALUE;
 use crate::support::host::{Host, Project};
+use crate::support::letter::Letter;
 
 fn stores_worker(stores: &str) -> Worker {
     worker(USES_KEY_VALUE, &format!("keyValue: [{stores}]"))

@@ -5,10 +5,10 @@ use serde_json::json;
 use std::io::Read;
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Letter, arguments, text};
 use crate::support::contract::Worker;
 use crate::support::guests::{ECHOES, FAILS_PERMANENTLY, FAILS_TRANSIENTLY, SUCCEEDS, TRAPS};
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Letter, arguments, text};
 
 /// A contract in which the consumer `worker` gets `task` in a certain way, and `echoed` goes to the queue `echoes`.
 fn contract(exchanges: &str, more: &str, consumer: &str) -> String {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::broker::{Vhost, broker, management_url};
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::guests::FAILS_TRANSIENTLY;
 use crate::support::host::{Host, Project};
+use crate::support::letter::Letter;
 
 const CONTRACT: i32 = 78;
 /// Retry `n` comes after `n` times 300 ms, and never later than after 700 ms.

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::hostile::{End, Hostile, contract, zoo};
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, FAILS_PERMANENTLY, SUCCEEDS, TELLS};
 use crate::support::host::Project;
+use crate::support::letter::Letter;
 use crate::support::{SOON, eventually, get, value};
 
 /// Messages of the innocent handler in one run.

@@ -6,13 +6,13 @@ use lapin::types::AMQPValue;
 use serde_json::json;
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter, arguments, text};
 use crate::support::contract::Worker;
 use crate::support::guests::{
     DISPATCHES, ECHOES, FAILS_PERMANENTLY, FAILS_TRANSIENTLY, Guest, HOARDS, IS_RATE_LIMITED,
     IS_UNAUTHORIZED, LOOPS, PUBLISHES_THEN_FAILS, PUBLISHES_THEN_TRAPS, SLEEPS, SUCCEEDS, TRAPS,
 };
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter, arguments, text};
 
 /// Has one message handled by a contract that cannot, and gives its dead letter. Nothing else may be left anywhere.
 fn dead_letter(vhost: &Vhost, worker: &Worker, letter: Letter) -> Got {

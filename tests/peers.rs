@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::native_delay::time_ms;
 use crate::support::broker::{Vhost, broker};
-use crate::support::client::{Got, Letter, arguments, text};
 use crate::support::contract::Worker;
 use crate::support::guests::{ECHOES, FAILS_TRANSIENTLY, SLEEPS};
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter, arguments, text};
 use crate::support::node::evaluate;
 use crate::support::{SOON, eventually};
 

@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::support::broker::{Vhost, management_url};
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::forwarder::free_port;
 use crate::support::guests::SUCCEEDS;
 use crate::support::host::{Finished, Project};
+use crate::support::letter::Letter;
 use crate::support::{SOON, eventually};
 
 const USAGE: i32 = 64;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter};
 use crate::support::host::Project;
+use crate::support::letter::{Got, Letter};
 
 /// How long the host may take to compile the components, where nothing is cached and other tests run beside.
 const COMPILING: Duration = Duration::from_secs(300);

@@ -8,11 +8,11 @@ use std::process::Stdio;
 use lapin::types::AMQPValue;
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter};
 use crate::support::contract::Worker;
 use crate::support::forwarder::{Forwarder, free_port};
 use crate::support::guests::SUCCEEDS;
 use crate::support::host::{Finished, Project};
+use crate::support::letter::{Got, Letter};
 use crate::support::{SOON, eventually};
 
 /// Exit codes, after sysexits.h.

@@ -8,10 +8,10 @@ use warren::broker::{Address, Connection, Publication, PublishError, Publisher};
 use warren::message::{Message, Properties};
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter, arguments, text};
 use crate::support::contract::{RETRY, Worker};
 use crate::support::guests::{ECHOES, FAILS_PERMANENTLY, FAILS_TRANSIENTLY, PUBLISHES};
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter, arguments, text};
 use crate::support::{SOON, eventually, wait};
 
 /// What the log says when the host keeps a message because the broker does not take what is to replace it.

@@ -16,7 +16,7 @@ use warren::contract::{Contract, Destination, ExchangeType, Surroundings, topic_
 use warren::topology::{self, Topology};
 
 use crate::support::broker::Vhost;
-use crate::support::client::text;
+use crate::support::letter::text;
 
 /// Random topologies, and messages for each.
 const TOPOLOGIES: usize = 24;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::forwarder::free_port;
 use crate::support::guests::{self, FLOODS_LOGS, Guest, KEEPS_STATE, LOOPS, SLEEPS};
 use crate::support::host::{Host, Project};
+use crate::support::letter::Letter;
 use crate::support::{get, until_called, value};
 
 /// Sends payloads one after the other, and gives how many calls the instance of each had had.

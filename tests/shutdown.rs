@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter};
 use crate::support::contract::Worker;
 use crate::support::forwarder::{Forwarder, free_port};
 use crate::support::guests::SLEEPS;
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter};
 use crate::support::{SOON, eventually};
 
 /// A host that has one message in its hands, for longer than any test.

@@ -8,11 +8,11 @@ use lapin::ExchangeKind;
 use serde_json::{Map, Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::Letter;
 use crate::support::contract::Worker;
 use crate::support::forwarder::{Forwarder, free_port};
 use crate::support::guests::{ECHOES, SUCCEEDS};
 use crate::support::host::{Finished, Project};
+use crate::support::letter::Letter;
 
 /// EX_CONFIG and EX_NOPERM of sysexits.h.
 const CONTRACT: i32 = 78;

@@ -7,12 +7,12 @@ use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter, text};
 use crate::support::foreign::{
     self, Guest, Inbox, WASI_MESSAGING, WASI_MESSAGING_ASYNC, WASMCLOUD_2, WASMCLOUD_3, WASMCLOUD_BOTH, World,
 };
 use crate::support::forwarder::free_port;
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter, text};
 use crate::support::{SOON, eventually};
 
 /// A message that orders this.

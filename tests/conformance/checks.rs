@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter};
 use crate::support::host::Project;
+use crate::support::letter::{Got, Letter};
 
 /// Instances that look around.
 const LOOKS: usize = 3;

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::broker::Vhost;
-use crate::support::client::{Got, Letter};
 use crate::support::eventually;
 use crate::support::host::{Host, Project};
+use crate::support::letter::{Got, Letter};
 
 use table::Row;
 

@@ -7,8 +7,8 @@ use lapin::types::{AMQPValue, ByteArray, FieldArray, FieldTable};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub(super) use crate::support::client::text;
-use crate::support::client::{Got, Letter};
+pub(super) use crate::support::letter::text;
+use crate::support::letter::{Got, Letter};
 
 /// A message, how often it is published, and what has to become of it.
 #[derive(Debug, Clone, Deserialize)]

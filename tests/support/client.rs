@@ -8,10 +8,10 @@ use lapin::options::{
     BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
     QueueDeclareOptions, QueueDeleteOptions,
 };
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
-use serde_json::Value;
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm};
 
+use super::letter::{Got, Letter};
 use super::{LOOK_AGAIN, SOON, eventually, wait};
 
 /// How long a message that was given back may take to come again.
@@ -23,102 +23,20 @@ pub(crate) struct Client {
     connection: Connection,
 }
 
-/// A message to publish.
-#[derive(Debug, Clone)]
-pub(crate) struct Letter {
-    pub(crate) body: Vec<u8>,
-    pub(crate) properties: BasicProperties,
+#[expect(clippy::disallowed_methods, reason = "the tests' own publisher, which is no part of the host")]
+async fn send(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    Letter { body, properties }: Letter,
+) -> lapin::Result<PublisherConfirm> {
+    let options = BasicPublishOptions { mandatory: true, immediate: false };
+    channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await
 }
 
-/// A message as it came out of a queue.
-#[derive(Debug, Clone)]
-pub(crate) struct Got {
-    pub(crate) exchange: String,
-    pub(crate) routing_key: String,
-    pub(crate) redelivered: bool,
-    pub(crate) properties: BasicProperties,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Letter {
-    /// Any bytes, without properties.
-    pub(crate) fn raw(body: impl Into<Vec<u8>>) -> Self {
-        Self { body: body.into(), properties: BasicProperties::default() }
-    }
-
-    /// JSON with a message id, persistent, as a well-behaved publisher sends it.
-    pub(crate) fn json(id: &str, payload: &Value) -> Self {
-        let properties = BasicProperties::default().with_delivery_mode(2);
-        let properties = properties.with_content_type("application/json".into()).with_message_id(id.into());
-        Self { body: payload.to_string().into_bytes(), properties }
-    }
-
-    /// With other properties.
-    pub(crate) fn with(mut self, change: impl FnOnce(BasicProperties) -> BasicProperties) -> Self {
-        self.properties = change(self.properties);
-        self
-    }
-
-    /// With one more header.
-    pub(crate) fn header(mut self, name: &str, value: AMQPValue) -> Self {
-        let mut headers = self.properties.headers().clone().unwrap_or_default();
-        headers.insert(name.into(), value);
-        self.properties = self.properties.with_headers(headers);
-        self
-    }
-}
-
-impl Got {
-    /// The body as JSON.
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("a body that is JSON")
-    }
-
-    /// The message id; empty if there is none.
-    pub(crate) fn id(&self) -> String {
-        self.properties.message_id().as_ref().map(ShortString::to_string).unwrap_or_default()
-    }
-
-    /// The correlation id; empty if there is none.
-    pub(crate) fn correlation_id(&self) -> String {
-        self.properties.correlation_id().as_ref().map(ShortString::to_string).unwrap_or_default()
-    }
-
-    /// A header.
-    pub(crate) fn header(&self, name: &str) -> Option<&AMQPValue> {
-        self.properties.headers().as_ref()?.inner().get(name)
-    }
-
-    /// A header that is a text.
-    pub(crate) fn text(&self, name: &str) -> String {
-        match self.header(name) {
-            Some(AMQPValue::LongString(text)) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-            other => panic!("header `{name}` is {other:?} in {:?}", self.properties.headers()),
-        }
-    }
-
-    /// A header that is an integer.
-    pub(crate) fn integer(&self, name: &str) -> i64 {
-        match self.header(name) {
-            Some(AMQPValue::LongInt(value)) => (*value).into(),
-            Some(AMQPValue::LongLongInt(value)) => *value,
-            other => panic!("header `{name}` is {other:?} in {:?}", self.properties.headers()),
-        }
-    }
-}
-
-/// Text as a header or argument.
-pub(crate) fn text(text: &str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(text))
-}
-
-/// Arguments of a declaration.
-pub(crate) fn arguments<const N: usize>(arguments: [(&str, AMQPValue); N]) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (name, value) in arguments {
-        table.insert(name.into(), value);
-    }
-    table
+/// The broker has confirmed a message, and some queue has taken it.
+fn taken(confirmation: Confirmation, key: &str) {
+    assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "not taken: {key}");
 }
 
 impl Client {
@@ -152,28 +70,23 @@ impl Client {
         self.publish_all(exchange, key, vec![letter]);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the tests' own publisher, which is no part of the host")]
     pub(crate) fn publish_all(&self, exchange: &str, key: &str, letters: Vec<Letter>) {
         let publish = async |channel: &Channel| {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            let options = BasicPublishOptions { mandatory: true, immediate: false };
             let mut confirms = Vec::new();
-            for Letter { body, properties } in letters {
-                let (exchange, key) = (ShortString::from(exchange), ShortString::from(key));
-                confirms.push(channel.basic_publish(exchange, key, options, &body, properties).await?);
+            for letter in letters {
+                confirms.push(send(channel, exchange, key, letter).await?);
             }
             for confirm in confirms {
-                let confirmation = confirm.await?;
-                assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "not taken: {key}");
+                taken(confirm.await?, key);
             }
             Ok(())
         };
         self.with_channel(publish).expect("the broker takes what the test publishes");
     }
 
-    /// Publishes as `publish_all`, one each `every`, for as long as there are letters. On one channel: to open one for each
-    /// would cost the broker more than the message.
-    #[expect(clippy::disallowed_methods, reason = "the tests' own publisher, which is no part of the host")]
+    /// Publishes one each `every`, for as long as there are letters. On one channel: to open one for each would cost the
+    /// broker more than the message.
     pub(crate) fn publish_each(
         &self,
         every: Duration,
@@ -183,12 +96,8 @@ impl Client {
     ) {
         let publish = async |channel: &Channel| {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            let options = BasicPublishOptions { mandatory: true, immediate: false };
-            for Letter { body, properties } in letters {
-                let (exchange, to) = (ShortString::from(exchange), ShortString::from(key));
-                let confirm = channel.basic_publish(exchange, to, options, &body, properties).await?;
-                let confirmation = confirm.await?;
-                assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "not taken: {key}");
+            for letter in letters {
+                taken(send(channel, exchange, key, letter).await?.await?, key);
                 tokio::time::sleep(every).await;
             }
             Ok(())
@@ -382,17 +291,5 @@ impl Client {
             channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await
         };
         self.with_channel(unbind).expect("a binding to delete");
-    }
-}
-
-impl From<lapin::message::Delivery> for Got {
-    fn from(delivery: lapin::message::Delivery) -> Self {
-        Self {
-            exchange: delivery.exchange.to_string(),
-            routing_key: delivery.routing_key.to_string(),
-            redelivered: delivery.redelivered,
-            properties: delivery.properties,
-            body: delivery.data,
-        }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod foreign;
 pub(crate) mod forwarder;
 pub(crate) mod guests;
 pub(crate) mod host;
+pub(crate) mod letter;
 pub(crate) mod node;
 pub(crate) mod server;
 pub(crate) mod tls;

@@ -109,7 +109,8 @@ impl<'c> Operations<'_, 'c> {
             }
             (_, None) => {}
         }
-        ours.set("handler", handler(&consumer.handler));
+        let usual = Limits::usual(&self.contract.publishers, &consumer.publishes);
+        ours.set("handler", handler(&consumer.handler, &usual));
         ours.set("prefetch", u32::from(consumer.prefetch));
         let publishes = consumer.publishes.iter().map(Node::from).collect::<Vec<_>>();
         ours.set_full("publishes", publishes);
@@ -211,7 +212,7 @@ fn rpc_node(rpc: &Rpc) -> Mapping {
     node
 }
 
-fn handler(handler: &HandlerSpec) -> Mapping {
+fn handler(handler: &HandlerSpec, usual: &Limits) -> Mapping {
     let mut node = Mapping::default();
     node.set("component", &handler.component);
     node.set_some("sha256", handler.sha256.as_ref());
@@ -228,7 +229,7 @@ fn handler(handler: &HandlerSpec) -> Mapping {
         .set("deadlineMs", ms(handler.deadline))
         .set("memoryMiB", u64::try_from(handler.memory_bytes_max / (1024 * 1024)).unwrap_or(u64::MAX))
         .set("concurrency", u32::from(handler.concurrency));
-    node.set_full("reuse", reuse(&handler.reuse)).set_full("limits", limits(&handler.limits));
+    node.set_full("reuse", reuse(&handler.reuse)).set_full("limits", limits(&handler.limits, usual));
     node
 }
 
@@ -246,8 +247,7 @@ fn reuse(reuse: &Reuse) -> Mapping {
     node
 }
 
-fn limits(limits: &Limits) -> Mapping {
-    let usual = Limits::default();
+fn limits(limits: &Limits, usual: &Limits) -> Mapping {
     let mut node = Mapping::default();
     node.set_some("cpuMs", limits.cpu.map(ms));
     for (key, is, default) in

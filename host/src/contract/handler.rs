@@ -1,7 +1,10 @@
 //! A handler as the contract wants it, once it is known to be sound.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Publisher;
 use super::raw::Isolation;
 
 /// A handler as the contract wants it: the component and its limits.
@@ -96,6 +99,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What holds where the contract says nothing, for a handler that may publish through these of all publishers: the host
+    /// can hold the largest payload twice, which leaves as much for what goes with it.
+    pub fn usual(publishers: &BTreeMap<String, Arc<Publisher>>, granted: &[String]) -> Self {
+        let payloads = granted.iter().filter_map(|name| publishers.get(name));
+        let largest = payloads.map(|publisher| publisher.message.max_body_bytes as usize).max();
+        let usual = Self::default();
+        let host_call_bytes = usual.host_call_bytes.max(2 * largest.unwrap_or_default());
+        Self { host_call_bytes, ..usual }
+    }
+
     /// Every limit that is a number, by its key in the contract and in the unit of that key.
     pub fn numbers(&self) -> [(&'static str, u64); 9] {
         [

@@ -121,8 +121,8 @@ fn what_may_be_meant_is_told_and_can_be_silenced() {
 
 /// Every key has a text that an editor can show.
 #[test]
-fn a_host_call_may_hold_twice_the_largest_payload() {
-    let host_call_mib = |max_body_mib: u64, limits: &str| {
+fn a_host_call_may_hold_twice_the_largest_payload_that_is_published() {
+    let host_call_mib = |max_body_mib: u64, limits: &str, publishes: &str| {
         let text = format!(
             "contract: sizes
 exchanges: {{ in: {{ type: direct }}, dlx: {{ type: direct }} }}
@@ -130,7 +130,8 @@ queues: {{ work: {{ deadLetter: {{ exchange: dlx, routingKey: dead }} }}, dead: 
 bindings: {{ dead: {{ exchange: dlx, queue: dead, routingKey: dead }} }}
 messages: {{ task: {{ payload: {{ type: object }}, maxBodyBytes: {} }} }}
 commands: {{ do: {{ exchange: in, routingKey: do, message: task }} }}
-consumers: {{ work: {{ command: do, queue: work, handler: {{ component: work.wasm{limits} }} }} }}
+events: {{ done: {{ exchange: in, routingKey: done, message: task, externalConsumers: true }} }}
+consumers: {{ work: {{ command: do, queue: work, handler: {{ component: work.wasm{limits} }}{publishes} }} }}
 ",
             max_body_mib << 20
         );
@@ -140,9 +141,11 @@ consumers: {{ work: {{ command: do, queue: work, handler: {{ component: work.was
         let contract = contract.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         contract.consumers["work"].handler.limits.host_call_bytes >> 20
     };
-    assert_eq!(host_call_mib(1, ""), 32);
-    assert_eq!(host_call_mib(64, ""), 128);
-    assert_eq!(host_call_mib(64, ", limits: { hostCallMiB: 80 }"), 80);
+    let publishes = ", publishes: [done]";
+    assert_eq!(host_call_mib(1, "", publishes), 32);
+    assert_eq!(host_call_mib(64, "", ""), 32);
+    assert_eq!(host_call_mib(64, "", publishes), 128);
+    assert_eq!(host_call_mib(64, ", limits: { hostCallMiB: 80 }", publishes), 80);
 }
 
 #[test]

@@ -254,7 +254,7 @@ fn told(failure: Failure, change: impl Fn(String) -> String) -> Failure {
 const REASON_BYTES_MAX: usize = 4 * 1024;
 
 /// What a guest says of a failure, at a length that harms nobody, and redacted. Cut first: it may be of any length, and
-/// whatever reads or copies all of it takes the caches from everybody else.
+/// to redact all of it would copy all of it.
 fn bounded<'t>(text: &'t str, redact: impl FnOnce(&'t str) -> Cow<'t, str>) -> String {
     let kept = &text[..text.floor_char_boundary(REASON_BYTES_MAX)];
     let mut redacted = redact(kept).into_owned();

@@ -59,7 +59,7 @@ impl Pool {
         self.metrics.retired(reason);
     }
 
-    /// An instance was lost to a fault.
+    /// A call left no instance. Where they are kept, that is for a fault.
     pub(super) fn lost(&self) {
         if self.bounds.is_some() {
             self.metrics.retired("fault");

@@ -10,8 +10,8 @@ use super::super::raw::RetryMode;
 use super::super::routing::topic_matches;
 use super::super::source::join;
 use super::super::{
-    Binding, Consumer, DeliveryMode, Destination, ExchangeType, FailureAction, Message, OnFailure, Owner,
-    Takes, raw,
+    Binding, Consumer, DeliveryMode, Destination, ExchangeType, FailureAction, Limits, Message, OnFailure,
+    Owner, Publisher, Takes, raw,
 };
 use super::bindings::Bindings;
 use super::publishers::bridged_key;
@@ -24,6 +24,7 @@ impl Checker<'_> {
     pub(super) fn consumers(
         &mut self,
         messages: &Messages,
+        publishers: &BTreeMap<String, Arc<Publisher>>,
         bindings: &mut Bindings,
     ) -> BTreeMap<String, Consumer> {
         let mut consumers = BTreeMap::new();
@@ -34,7 +35,7 @@ impl Checker<'_> {
             let at = join("/consumers", name);
             let queue = self.queue_of(&at, raw);
             self.publishes(&at, &raw.publishes);
-            let handler = self.handler(&at, &raw.handler, messages);
+            let handler = self.handler(&at, &raw.handler, Limits::usual(publishers, &raw.publishes));
             let capabilities = self.capabilities(&at, &raw.capabilities);
             let Some(queue) = queue else { continue };
             if raw.delivery == DeliveryMode::AtMostOnce {

@@ -12,7 +12,7 @@ use super::super::{
     Capabilities, FileGrant, HandlerSpec, HttpGrant, Isolation, Limits, Origin, Reuse, STORE_BYTES_MAX,
     SecretGrant, SignatureSpec, StoreGrant,
 };
-use super::{Checker, Messages};
+use super::Checker;
 
 const DEADLINE_MS: u32 = 5_000;
 const MEMORY_MIB: u32 = 64;
@@ -20,7 +20,7 @@ const CONCURRENCY: u16 = 16;
 const STORE_NAME_BYTES_MAX: usize = 64;
 
 impl Checker<'_> {
-    pub(super) fn handler(&mut self, at: &str, raw: &raw::Handler, messages: &Messages) -> HandlerSpec {
+    pub(super) fn handler(&mut self, at: &str, raw: &raw::Handler, usual: Limits) -> HandlerSpec {
         let handler_at = join(at, "handler");
         if raw.reuse.is_some() && raw.isolation == Isolation::Fresh {
             self.refuse(
@@ -45,7 +45,7 @@ impl Checker<'_> {
             isolation: raw.isolation,
             deadline: Duration::from_millis(raw.deadline_ms.unwrap_or(DEADLINE_MS).into()),
             reuse: reuse(raw.reuse.as_ref()),
-            limits: limits(&raw.limits, messages),
+            limits: limits(&raw.limits, usual),
             memory_bytes_max: raw.memory_mib.unwrap_or(MEMORY_MIB) as usize * 1024 * 1024,
             concurrency: raw.concurrency.unwrap_or(CONCURRENCY),
         }
@@ -223,16 +223,12 @@ fn reuse(raw: Option<&raw::Reuse>) -> Reuse {
     }
 }
 
-fn limits(raw: &raw::Limits, messages: &Messages) -> Limits {
-    let usual = Limits::default();
-    // Twice: a payload, and whatever goes with it.
-    let largest_call = messages.values().map(|message| 2 * message.max_body_bytes as usize).max();
-    let host_call_bytes = usual.host_call_bytes.max(largest_call.unwrap_or_default());
+fn limits(raw: &raw::Limits, usual: Limits) -> Limits {
     Limits {
         cpu: raw.cpu_ms.map(|ms| Duration::from_millis(ms.into())),
         table_elements: raw.table_elements.map_or(usual.table_elements, |elements| elements as usize),
         instances: raw.instances.map_or(usual.instances, |instances| instances as usize),
-        host_call_bytes: raw.host_call_mib.map_or(host_call_bytes, |mib| (mib as usize) << 20),
+        host_call_bytes: raw.host_call_mib.map_or(usual.host_call_bytes, |mib| (mib as usize) << 20),
         handles: raw.handles.map_or(usual.handles, |handles| handles as usize),
         random_bytes: raw.random_kib.map_or(usual.random_bytes, |kib| u64::from(kib) << 10),
         log_lines: raw.log_lines.unwrap_or(usual.log_lines),

@@ -58,7 +58,7 @@ pub(super) fn check(
     let mut bindings = checker.bindings();
     let publishers = checker.publishers(&messages, &mut bindings);
     let rpcs = checker.rpcs(&messages);
-    let consumers = checker.consumers(&messages, &mut bindings);
+    let consumers = checker.consumers(&messages, &publishers, &mut bindings);
     let mut bindings = bindings.into_list();
     checker.foreign(&mut exchanges, &mut queues, &mut bindings);
     let incomplete = checker.incomplete;

@@ -273,7 +273,7 @@ pub(in crate::contract) struct Limits {
     #[schemars(range(min = 1, max = 64))]
     pub(in crate::contract) instances: Option<u32>,
     /// What the host has to hold for one call of the handler to it, or of its answer, in MiB; if not said, 32, or twice the
-    /// largest `maxBodyBytes` of the contract where that is more.
+    /// largest payload that the handler may publish, where that is more.
     #[schemars(range(min = 1, max = 1024))]
     #[serde(rename = "hostCallMiB")]
     pub(in crate::contract) host_call_mib: Option<u32>,
